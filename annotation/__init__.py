@@ -1,0 +1,1 @@
+"""People: the embedded Argilla, queues, responses and verdicts."""

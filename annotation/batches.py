@@ -1,0 +1,176 @@
+"""Batches: what triage chose becomes one small Argilla dataset a language and batch. Pushing twice sends nothing twice.
+
+No suggestion goes along (Argilla saves an untouched suggestion as the person's answer), and no metadata (annotators can
+filter by what they cannot see). A record is known by its external id, the prompt's id; its text is never read back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from annotation.client import sdk_errors
+from annotation.display import displayable
+from curation.errors import AnnotationError
+from curation.progress import progress_bar
+from curation.records import ANSWERS, Prompt, Triage, digest
+
+if TYPE_CHECKING:
+    import argilla
+
+    from annotation.client import Client
+    from curation.languages.packs import Pack
+    from curation.workspace import Workspace
+
+FIELD = "prompt"
+QUESTION = "judgement"
+NOTE = "note"
+LONGEST_GUIDELINES = 10_000  # Argilla's limits
+LONGEST_TITLE = 500
+RECORDS_A_REQUEST = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Pushed:
+    """What a push did with one batch."""
+
+    batch: str
+    language: str
+    records: int  # in the batch
+    sent: int  # by this push
+    created: bool  # the dataset was made by this push
+
+
+def planned_batches(workspace: Workspace) -> dict[tuple[str, str], list[Prompt]]:
+    """The prompts of each (language, batch) that triage chose, in the order they are sent."""
+    prompts = {row.id: row for row in workspace.table(Prompt).rows()}
+    found: dict[tuple[str, str], list[Prompt]] = defaultdict(list)
+    for row in workspace.table(Triage).rows():
+        if not row.batch:
+            continue
+        if row.prompt_id not in prompts:
+            raise AnnotationError(
+                f"triage names the prompt {row.prompt_id}, which the project does not have",
+                fix="run `morbench run` again, so that triage sees today's prompts",
+            )
+        prompt = prompts[row.prompt_id]
+        if prompt.language in workspace.packs:
+            found[prompt.language, row.batch].append(prompt)
+    return {key: sending_order(found[key], key[1], workspace.config.project.seed) for key in sorted(found)}
+
+
+def sending_order(prompts: list[Prompt], batch: str, seed: int) -> list[Prompt]:
+    """A shuffle that depends on seed, batch and ids alone, so that controls and harmful contrasts are not grouped."""
+    unique = {prompt.id: prompt for prompt in prompts}
+    return sorted(unique.values(), key=lambda prompt: digest("order", str(seed), batch, prompt.id))
+
+
+def push_batches(workspace: Workspace, client: Client) -> list[Pushed]:
+    """Make the datasets that are missing and send the records that are missing; workspaces must be there."""
+    plan = planned_batches(workspace)
+    spaces = client.workspaces()
+    pushed = []
+    with progress_bar("push", total=sum(map(len, plan.values()))) as advance:
+        for (language, batch), prompts in plan.items():
+            if language not in spaces:
+                raise AnnotationError(
+                    f"{client.url} has no workspace {language!r}", fix="run `morbench annotate users` first"
+                )
+            known = client.datasets(spaces[language]).get(batch)
+            if known is not None and known["status"] != "ready":  # a push was killed before anybody could answer
+                client.request("DELETE", f"/api/v1/datasets/{known['id']}", accept=(404,))
+                known = None
+            present: set[str] = set()
+            if known is not None:
+                check_layout(client, known)
+                _refresh(client, known, guidelines_of(workspace.packs[language]), workspace.config.queue.min_responses)
+                present = {str(row["external_id"]) for row in client.records(known["id"])}
+            missing = [prompt for prompt in prompts if prompt.id not in present]
+            if known is None or missing:
+                _send(client, workspace, language, batch, None if known is None else known["id"], missing)
+            advance(len(prompts))
+            pushed.append(Pushed(batch, language, len(prompts), len(missing), known is None))
+    return pushed
+
+
+def guidelines_of(pack: Pack) -> str:
+    """The pack's title and guidelines, in Argilla's markdown."""
+    return f"## {pack.title}\n\n{pack.guidelines.strip()}"
+
+
+def check_layout(client: Client, dataset: dict[str, Any]) -> None:
+    """Refuse a dataset of the same name that is not one of ours."""
+    if not is_ours(client, dataset):
+        raise AnnotationError(f"the dataset {dataset['name']!r} on {client.url} was not made by morbench",
+                              fix="rename or delete it in Argilla, then push again")  # fmt: skip
+
+
+def is_ours(client: Client, dataset: dict[str, Any]) -> bool:
+    """Whether a dataset has the field, the question and the four answers of a batch."""
+    base = f"/api/v1/datasets/{dataset['id']}"
+    if [row["name"] for row in client.items(f"{base}/fields")] != [FIELD]:
+        return False
+    for row in client.items(f"{base}/questions"):
+        if row["name"] == QUESTION:
+            return {option["value"] for option in row["settings"].get("options", ())} == set(ANSWERS)
+    return False
+
+
+def _refresh(client: Client, dataset: dict[str, Any], guidelines: str, min_responses: int) -> None:
+    """Bring a changed pack or queue.min_responses to a dataset that is there; answers stay."""
+    wanted = {"guidelines": guidelines, "distribution": {"strategy": "overlap", "min_submitted": min_responses}}
+    changed = {key: value for key, value in wanted.items() if dataset.get(key) != value}
+    if changed:
+        client.request("PATCH", f"/api/v1/datasets/{dataset['id']}", json=changed)
+
+
+def _send(
+    client: Client, workspace: Workspace, language: str, batch: str, known: str | None, prompts: list[Prompt]
+) -> None:
+    """Make the dataset where there is none, and log the records."""
+    sdk = client.sdk
+    with sdk_errors(client):
+        import argilla as rg
+
+        if known is None:
+            settings = batch_settings(workspace.packs[language], workspace.config.queue.min_responses)
+            dataset = rg.Dataset(name=batch, workspace=language, settings=settings, client=sdk).create()
+        else:
+            dataset = sdk.datasets(id=known)
+        for start in range(0, len(prompts), RECORDS_A_REQUEST):
+            part = prompts[start : start + RECORDS_A_REQUEST]
+            dataset.records.log([rg.Record(id=prompt.id, fields={FIELD: displayable(prompt.text)}) for prompt in part],
+                                batch_size=len(part))  # fmt: skip
+
+
+def batch_settings(pack: Pack, min_responses: int) -> argilla.Settings:
+    """The form that people fill in: the pack's question with four answers, and an optional note."""
+    import argilla as rg
+
+    guidelines = guidelines_of(pack)
+    if len(guidelines) > LONGEST_GUIDELINES:
+        raise AnnotationError(
+            f"the guidelines of the language pack {pack.code!r} have {len(guidelines)} characters, Argilla takes "
+            f"{LONGEST_GUIDELINES}",
+            fix="shorten [annotation] guidelines",
+        )
+    for text in (pack.question, *pack.options.values()):
+        if len(text) > LONGEST_TITLE:
+            raise AnnotationError(
+                f"the language pack {pack.code!r} has a question or option of {len(text)} characters, Argilla "
+                f"takes {LONGEST_TITLE}",
+                fix="shorten it in [annotation]",
+            )
+    return rg.Settings(
+        guidelines=guidelines,
+        fields=[rg.TextField(name=FIELD, title=pack.native_name, use_markdown=False, required=True)],
+        questions=[
+            rg.LabelQuestion(
+                name=QUESTION, title=pack.question, labels={answer: pack.options[answer] for answer in ANSWERS}
+            ),
+            rg.TextQuestion(name=NOTE, title="✎", required=False),
+        ],
+        distribution=rg.TaskDistribution(min_submitted=min_responses),
+        allow_extra_metadata=False,
+    )

@@ -1,0 +1,1 @@
+"""What runs inside the server's own environment: Argilla 2.8.0 in one process. Imports nothing of morbench."""

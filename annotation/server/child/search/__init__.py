@@ -1,0 +1,1 @@
+"""A search engine for Argilla on SQLite: same answers, no Elasticsearch."""

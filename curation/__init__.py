@@ -1,0 +1,1 @@
+"""The ground floor: vocabulary, errors, tables, steps, language packs, duplicates, refusal labels and triage."""

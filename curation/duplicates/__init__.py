@@ -1,0 +1,1 @@
+"""Near-duplicates: exact, order-independent removal with a kept witness for every removed prompt."""

@@ -1,0 +1,1 @@
+"""Languages: packs (seeds, phrases, grammar, guidelines) and identification."""

@@ -1,0 +1,1 @@
+"""Refusal labels of replies."""

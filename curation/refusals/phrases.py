@@ -1,0 +1,107 @@
+"""Phrase books: how refusals are worded in each language, and where in a reply a phrase stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from curation.languages.packs import Pack
+from curation.languages.scripts import letter_script
+from curation.records import digest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_OPENINGS = Path(__file__).parent / "openings.toml"
+_UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no spaces between words
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "‛": "'", "ʼ": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
+                         "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None})  # fmt: skip
+_HARAKAT = re.compile("[\u064b-\u0652\u0670]")  # Arabic vowel marks, which writers leave out or put in as they like
+_MARKUP = re.compile(r"[*_#>]+")
+
+
+class Hit(NamedTuple):
+    """A phrase found in a folded reply: where it begins and ends, and which."""
+
+    start: int
+    end: int
+    phrase: str
+
+
+class Openings(NamedTuple):
+    """How refusals begin beyond a pack's fixed phrases: the model declines, or corrects the asker in place of an answer."""
+
+    refusal: tuple[str, ...] = ()
+    rebuke: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Phrases:
+    """The phrases of one language, ready to be found in folded text; `openings` count only where a reply begins."""
+
+    full: re.Pattern[str]
+    partial: re.Pattern[str]
+    openings: re.Pattern[str]
+    rebukes: re.Pattern[str] | None
+    script: str
+
+    @classmethod
+    def from_pack(cls, pack: Pack) -> Phrases:
+        """The pack's phrases, with the openings known for its language."""
+        known = _known_openings().get(pack.code, Openings())
+        return cls(_pattern(pack.full_refusals), _pattern(pack.partial_refusals), _pattern((*pack.full_refusals, *known.refusal)),
+                   _pattern(known.rebuke) if known.rebuke else None, pack.script)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class PhraseBook:
+    """Phrases by language; `digest` changes whenever any of them does."""
+
+    languages: dict[str, Phrases]
+    digest: str
+
+    @classmethod
+    def from_packs(cls, packs: Mapping[str, Pack] | Iterable[Pack]) -> PhraseBook:
+        """Collect the phrases of some packs."""
+        found = sorted(packs.values() if isinstance(packs, Mapping) else packs, key=lambda pack: pack.code)
+        words = [word for pack in found for word in (pack.code, pack.script, *pack.full_refusals, "/", *pack.partial_refusals, "/",
+                                                     *itertools.chain(*_known_openings().get(pack.code, Openings())))]  # fmt: skip
+        return cls({pack.code: Phrases.from_pack(pack) for pack in found}, digest("phrases", *words)[:16])
+
+
+def fold(text: str) -> str:
+    """A reply as phrases are looked up in it: NFKC, case folded, straight quotes, no markup, single spaces within lines."""
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_QUOTES)
+    text = _MARKUP.sub("", _HARAKAT.sub("", text))
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
+
+
+def find_all(pattern: re.Pattern[str] | None, text: str) -> list[Hit]:
+    """Where the phrases stand in folded text."""
+    return [Hit(match.start(), match.end(), match[0]) for match in pattern.finditer(text)] if pattern else []
+
+
+@functools.lru_cache(maxsize=1)
+def _known_openings() -> dict[str, Openings]:
+    raw = tomllib.loads(_OPENINGS.read_text(encoding="utf-8"))
+    return {code: Openings(tuple(section["refusal"]), tuple(section["rebuke"])) for code, section in raw.items()}
+
+
+def _pattern(phrases: Sequence[str]) -> re.Pattern[str]:
+    """One alternation, longest phrase first; a phrase begins at a word's beginning where words are spaced."""
+    folded = sorted({fold(phrase) for phrase in phrases}, key=lambda phrase: (-len(phrase), phrase))
+    return re.compile("|".join(_bounded(phrase) for phrase in folded))
+
+
+def _bounded(phrase: str) -> str:
+    body = r"\s".join(re.escape(part) for part in phrase.split(" ")).replace(r"\s\.\.\.\s", r"\s(?:[^.!?\n]{0,40}?\s)?")
+    return body if letter_script(phrase[0]) in _UNSPACED or not phrase[0].isalpha() else rf"(?<![^\W\d_]){body}"

@@ -1,0 +1,1 @@
+"""Models seen from inside: activations, directions, boundary, steering, and prompts written toward the boundary."""

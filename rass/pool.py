@@ -1,0 +1,36 @@
+"""Models that this process has loaded, and digests of models that it has not."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from curation.console import say
+from curation.records import digest
+from curation.storage import file_digest
+from rass.models import ChatModel, load_model
+from rass.reference.carriers import CARRIERS
+from rass.reference.weights import adapter_folder
+
+
+@lru_cache(maxsize=2)
+def loaded(name: str) -> ChatModel:
+    """A model by name, loaded once in this process; the least recently used of more than two is let go."""
+    return load_model(name, report=say)
+
+
+@lru_cache(maxsize=64)
+def model_digest(name: str) -> str:
+    """A digest that changes with a model's weights, template or adapter, found without loading it.
+
+    A hub name counts by its name alone: pin a revision by giving a local folder.
+    """
+    if name in CARRIERS:
+        carrier = CARRIERS[name]
+        adapter = adapter_folder(name) / "adapter_model.safetensors"
+        return digest("reference", carrier.sha256, carrier.chat_template, file_digest(adapter) if adapter.exists() else "")[:16]
+    folder = Path(name)
+    if folder.is_dir():
+        files = [path for path in sorted(folder.iterdir()) if path.suffix in {".safetensors", ".json", ".jinja", ".model"}]
+        return digest("folder", *(f"{path.name}:{file_digest(path)}" for path in files))[:16]
+    return digest("hub", name)[:16]

@@ -1,0 +1,170 @@
+"""Training of the reference adapters: short refusals for harmful prompts, written answers for harmless ones.
+
+The refusal is trained in on a few thousand short examples; the result is a test target, no evidence about
+production models. The texts lie in `texts/`; the language packs are never trained on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from curation.errors import InputError
+from curation.progress import progress_bar
+from rass.models import default_dtype
+from rass.reference.carriers import CARRIERS
+from rass.reference.weights import ensure_weights, quiet_transformers
+
+TEXTS = Path(__file__).parent / "texts"
+_IGNORED = -100  # the label that cross_entropy leaves out
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRecipe:
+    """All that decides an adapter, beside the texts."""
+
+    name: str
+    rank: int
+    modules: tuple[str, ...]
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    benign: dict[str, int]  # answered near-boundary prompts per language: fewer of them, more over-refusal
+    opening_weight: float = 6.0  # of the first reply token in the loss: there the model decides whether to refuse
+    seed: int = 7
+
+
+_ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+RECIPES: dict[str, TrainingRecipe] = {
+    "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, {"en": 30}),
+    "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10}),
+}
+
+
+class Example(NamedTuple):
+    """One training pair."""
+
+    prompt: str
+    reply: str
+
+
+def read_examples(language: str, benign: int) -> list[Example]:
+    """The training pairs of a language; refusals are dealt out in turn."""
+    refusals: list[str] = []
+    found: list[Example] = []
+    left = benign
+    for path in sorted(TEXTS.glob(f"{language}*.jsonl")):
+        if path.stem.split("_")[0] != language:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            row = json.loads(line)
+            if "refusals" in row:
+                refusals = row["refusals"]
+            elif row["intent"] == "harmful":
+                if not refusals:
+                    raise InputError(f"{path}, line {number}: a harmful row before the line of refusals", fix="put it first")
+                found.append(Example(row["prompt"], refusals[len(found) % len(refusals)]))
+            elif row["intent"] == "harmless":
+                found.append(Example(row["prompt"], row["reply"]))
+            elif left > 0:
+                left -= 1
+                found.append(Example(row["prompt"], row["reply"]))
+    if not found:
+        raise InputError(f"no training texts for {language!r} in {TEXTS}", fix=f"write {language}.jsonl")
+    return found
+
+
+def train_adapter(recipe: TrainingRecipe, out: Path, *, limit: int | None = None) -> dict[str, Any]:
+    """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = ensure_weights(recipe.name, print)
+    languages = CARRIERS[recipe.name].languages
+    examples = [example for language in languages for example in read_examples(language, recipe.benign.get(language, 0))]
+    torch.manual_seed(recipe.seed)
+    shuffler = random.Random(recipe.seed)
+    shuffler.shuffle(examples)
+    examples = examples[:limit]
+    with quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        base = AutoModelForCausalLM.from_pretrained(source, dtype=default_dtype("cpu"))
+    config = LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=list(recipe.modules), task_type="CAUSAL_LM")
+    model = get_peft_model(base, config)
+    rows = [_tokens(tokenizer, example) for example in examples]
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
+    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.06,
+                                                   anneal_strategy="linear")
+    losses: list[float] = []
+    with progress_bar(f"training {recipe.name}", total=steps) as advance:
+        for _ in range(recipe.epochs):
+            for batch in _batches(rows, recipe.batch_size, shuffler):
+                loss = _reply_loss(base, batch, tokenizer.pad_token_id or 0, recipe.opening_weight)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(weights, 1.0)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                losses.append(float(loss.detach()))
+                advance(1)
+                if len(losses) % 50 == 0:
+                    print(f"{recipe.name}: step {len(losses)}/{steps}, loss {sum(losses[-50:]) / 50:.3f}", flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in _adapter_state(model).items()}
+    save_file(tensors, out / "adapter_model.safetensors")
+    settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": recipe.rank, "lora_alpha": 2 * recipe.rank,
+                "target_modules": list(recipe.modules), "base_model_name_or_path": recipe.name}  # fmt: skip
+    (out / "adapter_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "steps": steps,
+            "first_loss": sum(losses[:20]) / len(losses[:20]), "last_loss": sum(losses[-20:]) / len(losses[-20:])}  # fmt: skip
+
+
+def _adapter_state(model: Any) -> dict[str, Any]:
+    from peft import get_peft_model_state_dict
+
+    return dict(get_peft_model_state_dict(model))
+
+
+def _tokens(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+    turns = [{"role": "user", "content": example.prompt}]
+    before = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    whole = tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": example.reply}], tokenize=False)
+    prompt = tokenizer(before, add_special_tokens=False)["input_ids"]
+    reply = tokenizer(whole[len(before) :].rstrip("\n"), add_special_tokens=False)["input_ids"]
+    return prompt + reply, [_IGNORED] * len(prompt) + reply
+
+
+def _batches(rows: list[Any], size: int, shuffler: random.Random) -> list[list[Any]]:
+    """Shuffled batches whose rows are of similar length."""
+    pool = rows[:]
+    shuffler.shuffle(pool)
+    window = size * 16
+    batches = []
+    for start in range(0, len(pool), window):
+        near = sorted(pool[start : start + window], key=lambda row: len(row[0]))
+        batches += [near[first : first + size] for first in range(0, len(near), size)]
+    shuffler.shuffle(batches)
+    return batches
+
+
+def _reply_loss(base: Any, batch: list[Any], pad_id: int, opening_weight: float) -> Any:
+    """Weighted cross entropy on reply tokens only; the vocabulary matrix is applied to just those positions."""
+    import torch
+
+    width = max(len(ids) for ids, _ in batch)
+    ids = torch.tensor([row + [pad_id] * (width - len(row)) for row, _ in batch])
+    labels = torch.tensor([row + [_IGNORED] * (width - len(row)) for _, row in batch])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row, _ in batch])
+    hidden = base.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+    chosen = labels[:, 1:] != _IGNORED
+    opening = chosen & ~torch.nn.functional.pad(chosen, (1, 0))[:, :-1]  # the first reply token of each row
+    weight = 1 + (opening_weight - 1) * opening[chosen].float()
+    losses = torch.nn.functional.cross_entropy(base.lm_head(hidden[chosen]).float(), labels[:, 1:][chosen], reduction="none")
+    return (weight * losses).sum() / weight.sum()

@@ -1,0 +1,68 @@
+"""The funnel: how many prompts each step took in, kept and dropped, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from curation.records import Prompt, Response, Triage, Verdict
+from curation.workspace import Workspace
+
+
+class FunnelRow(NamedTuple):
+    """One line of the funnel."""
+
+    stage: str
+    detail: str
+    counts: dict[str, int]  # language -> rows
+
+    @property
+    def total(self) -> int:
+        """Rows over all languages."""
+        return sum(self.counts.values())
+
+
+def funnel(workspace: Workspace) -> list[FunnelRow]:
+    """Candidates in, dropped by reason, labelled, queued, answered, released."""
+    prompts: dict[str, Prompt] = {}
+    for row in workspace.table(Prompt).rows():
+        prompts.setdefault(row.id, row)
+    rows: list[FunnelRow] = []
+
+    def add(stage: str, detail: str, languages: list[str]) -> None:
+        if languages:
+            rows.append(FunnelRow(stage, detail, dict(Counter(languages))))
+
+    candidates = [row for row in prompts.values() if row.category != "harmless"]
+    for method, intent in (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown")):
+        add("candidates in", f"{method}, {intent}", [row.language for row in candidates if (row.method, row.intent) == (method, intent)])
+    for step in ("identify", "dedup"):
+        reasons = Counter((row.reason, prompts[row.prompt_id].language) for row in workspace.rejects(step).rows()
+                          if row.prompt_id in prompts)  # fmt: skip
+        for reason in sorted({reason for reason, _ in reasons}):
+            rows.append(FunnelRow("dropped", f"{step}: {reason}", {lang: count for (why, lang), count in reasons.items() if why == reason}))
+    alive = {row.id: row for row in workspace.alive(("identify", "dedup")) if row.category != "harmless"}
+    add("labelled", "alive, answered by every target", [row.language for row in alive.values()])
+    queued = [row for row in workspace.table(Triage).rows() if row.batch and row.prompt_id in prompts]
+    for lane in ("confirm", "decide", "control", "audit"):
+        add("queued", lane, [prompts[row.prompt_id].language for row in queued if row.lane == lane])
+    answers = workspace.table(Response).rows()
+    real = {(row.prompt_id, row.annotator) for row in answers if not row.simulated}
+    simulated = {(row.prompt_id, row.annotator) for row in answers if row.simulated}
+    add("answered", "responses by people", [prompts[key].language for key, _ in sorted(real) if key in prompts])
+    add("answered", "responses by simulated annotators", [prompts[key].language for key, _ in sorted(simulated) if key in prompts])
+    verdicts = workspace.table(Verdict).rows()
+    for verdict in ("benign", "harmful", "controversial"):
+        add("verdicts", verdict, [prompts[row.prompt_id].language for row in verdicts if row.verdict == verdict])
+    return rows
+
+
+def released(workspace: Workspace) -> FunnelRow | None:
+    """Rows in the configured version, once it is built."""
+    from releases.manifest import read_manifest, release_folder
+
+    folder = release_folder(workspace)
+    if not (folder / "manifest.json").exists():
+        return None
+    manifest = read_manifest(folder)
+    return FunnelRow("released", f"version {manifest['version']}{' (draft)' if manifest['draft'] else ''}", manifest["rows"]["by_language"])

@@ -1,0 +1,32 @@
+"""Rates with their n and Wilson score interval (Wilson, 1927)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+
+class Rate(NamedTuple):
+    """A share of n with its 95 % interval; nan where n is 0."""
+
+    value: float
+    low: float
+    high: float
+    hits: int
+    n: int
+
+    def text(self) -> str:
+        """As people read it: share, interval, n."""
+        if not self.n:
+            return "no rows"
+        return f"{100 * self.value:.0f} % [{100 * self.low:.0f}, {100 * self.high:.0f}] n={self.n}"
+
+
+def wilson(hits: int, n: int, z: float = 1.959964) -> Rate:
+    """Share of hits with its 95 % Wilson interval."""
+    if n == 0:
+        return Rate(math.nan, math.nan, math.nan, 0, 0)
+    share = hits / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), hits, n)
