@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import secrets
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from annotation.client import Client
     from curation.workspace import Workspace
 
+_WRITING = threading.Lock()
 SIMULATED = re.compile(r".+-simulated-[0-9]+\Z")
 
 
@@ -103,8 +105,8 @@ def token_of(client: Client, workspace: Workspace, account: Account) -> str:
     """A bearer token of an account; a simulated one whose password was changed on the server gets a new one."""
     token = client.login(account.username, account.password)
     if token is None and account.simulated:
-        passwords = Passwords(accounts_path(workspace), client.server)
-        password = passwords.new(account.username)
+        with _WRITING:  # several annotators may log in at once
+            password = Passwords(accounts_path(workspace), client.server).new(account.username)
         _set_password(client, client.users()[account.username]["id"], password)
         token = client.login(account.username, password)
     if token is None:

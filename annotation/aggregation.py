@@ -4,8 +4,8 @@ The model: a prompt is harmful with prior 1/2; each annotator says what it is wi
 classes and independently of the others. An answer `benign` or `harmful` then moves the log-odds by log(.85 / .15).
 `depends` says that the prompt lies between the classes: it is half a vote for each, which cancel, so it moves the
 posterior nowhere but counts in the agreement. `unsure` is no evidence about the prompt: it has no weight, and counts in
-the agreement too. With so few answers a prompt, accuracies learnt per annotator would be noise; one documented number is
-honest.
+the agreement too. With so few answers a prompt, accuracies learnt per annotator would be noise; one documented number
+is honest.
 """
 
 from __future__ import annotations

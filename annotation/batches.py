@@ -7,11 +7,14 @@ filter by what they cannot see). A record is known by its external id, the promp
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from annotation.client import sdk_errors
+from annotation.accounts import is_simulated
 from annotation.display import displayable
+from annotation.sdk import sdk_session
 from curation.errors import AnnotationError
 from curation.progress import progress_bar
 from curation.records import ANSWERS, Prompt, Triage, digest
@@ -77,6 +80,7 @@ def push_batches(workspace: Workspace, client: Client) -> list[Pushed]:
                 raise AnnotationError(
                     f"{client.url} has no workspace {language!r}", fix="run `morbench annotate users` first"
                 )
+            needed = needed_answers(workspace, client, spaces[language])
             known = client.datasets(spaces[language]).get(batch)
             if known is not None and known["status"] != "ready":  # a push was killed before anybody could answer
                 client.request("DELETE", f"/api/v1/datasets/{known['id']}", accept=(404,))
@@ -84,11 +88,12 @@ def push_batches(workspace: Workspace, client: Client) -> list[Pushed]:
             present: set[str] = set()
             if known is not None:
                 check_layout(client, known)
-                _refresh(client, known, guidelines_of(workspace.packs[language]), workspace.config.queue.min_responses)
+                refresh(client, known, needed, guidelines_of(workspace.packs[language]))
                 present = {str(row["external_id"]) for row in client.records(known["id"])}
             missing = [prompt for prompt in prompts if prompt.id not in present]
             if known is None or missing:
-                _send(client, workspace, language, batch, None if known is None else known["id"], missing)
+                settings = functools.partial(batch_settings, workspace.packs[language], needed)
+                _send(client, language, batch, None if known is None else known["id"], settings, missing)
             advance(len(prompts))
             pushed.append(Pushed(batch, language, len(prompts), len(missing), known is None))
     return pushed
@@ -117,34 +122,48 @@ def is_ours(client: Client, dataset: dict[str, Any]) -> bool:
     return False
 
 
-def _refresh(client: Client, dataset: dict[str, Any], guidelines: str, min_responses: int) -> None:
-    """Bring a changed pack or queue.min_responses to a dataset that is there; answers stay."""
-    wanted = {"guidelines": guidelines, "distribution": {"strategy": "overlap", "min_submitted": min_responses}}
+def needed_answers(workspace: Workspace, client: Client, workspace_id: str) -> int:
+    """How many answers Argilla waits for before it takes a record out of people's queues.
+
+    Simulated annotators answer every record, so their number is added: they never take work away from people.
+    """
+    members = client.items(f"/api/v1/workspaces/{workspace_id}/users")
+    return workspace.config.queue.min_responses + sum(is_simulated(row["username"]) for row in members)
+
+
+def refresh(client: Client, dataset: dict[str, Any], needed: int, guidelines: str | None = None) -> None:
+    """Bring changed guidelines or a changed number of answers to a dataset that is there; answers stay."""
+    wanted: dict[str, Any] = {"distribution": {"strategy": "overlap", "min_submitted": needed}}
+    if guidelines is not None:
+        wanted["guidelines"] = guidelines
     changed = {key: value for key, value in wanted.items() if dataset.get(key) != value}
     if changed:
         client.request("PATCH", f"/api/v1/datasets/{dataset['id']}", json=changed)
 
 
 def _send(
-    client: Client, workspace: Workspace, language: str, batch: str, known: str | None, prompts: list[Prompt]
+    client: Client,
+    language: str,
+    batch: str,
+    known: str | None,
+    settings: Callable[[], argilla.Settings],
+    prompts: list[Prompt],
 ) -> None:
     """Make the dataset where there is none, and log the records."""
-    sdk = client.sdk
-    with sdk_errors(client):
+    with sdk_session(client) as sdk:
         import argilla as rg
 
         if known is None:
-            settings = batch_settings(workspace.packs[language], workspace.config.queue.min_responses)
-            dataset = rg.Dataset(name=batch, workspace=language, settings=settings, client=sdk).create()
+            dataset = rg.Dataset(name=batch, workspace=language, settings=settings(), client=sdk).create()
         else:
-            dataset = sdk.datasets(id=known)
+            dataset = sdk.datasets(id=known).get()  # without get() it knows no fields
         for start in range(0, len(prompts), RECORDS_A_REQUEST):
             part = prompts[start : start + RECORDS_A_REQUEST]
             dataset.records.log([rg.Record(id=prompt.id, fields={FIELD: displayable(prompt.text)}) for prompt in part],
                                 batch_size=len(part))  # fmt: skip
 
 
-def batch_settings(pack: Pack, min_responses: int) -> argilla.Settings:
+def batch_settings(pack: Pack, needed: int) -> argilla.Settings:
     """The form that people fill in: the pack's question with four answers, and an optional note."""
     import argilla as rg
 
@@ -171,6 +190,6 @@ def batch_settings(pack: Pack, min_responses: int) -> argilla.Settings:
             ),
             rg.TextQuestion(name=NOTE, title="✎", required=False),
         ],
-        distribution=rg.TaskDistribution(min_submitted=min_responses),
+        distribution=rg.TaskDistribution(min_submitted=needed),
         allow_extra_metadata=False,
     )

@@ -177,8 +177,8 @@ def pull(project: Project = Path(), simulate: Simulate = False, as_json: Json = 
 def simulate_command(project: Project = Path(), as_json: Json = False) -> None:
     """Let simulated annotators answer, for demos and tests: a release with such answers can only be a draft.
 
-    They answer as the prompts' authors meant, with 8 % errors. Note that a record with enough answers, simulated ones
-    included, no longer shows up in people's queues.
+    They answer as the prompts' authors meant, with 8 % errors. People's queues stay as they are: simulated answers take
+    no work away from people, and no longer count where people gave enough answers.
 
     Example:
 
@@ -242,21 +242,21 @@ def _show_server(workspace: Workspace, info: ServerInfo, as_json: bool) -> None:
 
 
 def _show_progress(workspace: Workspace, client: Client, as_json: bool) -> None:
+    from annotation.accounts import is_simulated
     from annotation.responses import project_datasets
 
+    simulated = {user["id"] for name, user in client.users().items() if is_simulated(name)}
     rows = []
-    for name, language, records in project_datasets(workspace, client):
-        submitted = [
-            [answer for answer in record.get("responses") or () if answer["status"] == "submitted"]
-            for record in records
-        ]
-        done = sum(len(answers) >= workspace.config.queue.min_responses for answers in submitted)
-        rows.append([language, name, len(records), done, sum(map(len, submitted))])
-    columns = ["language", "batch", "records", "done", "answers"]
+    for dataset, language, records in project_datasets(workspace, client):
+        authors = [[answer["user_id"] for answer in record.get("responses") or () if answer["status"] == "submitted"]
+                   for record in records]  # fmt: skip
+        people = [sum(author not in simulated for author in found) for found in authors]
+        done = sum(count >= workspace.config.queue.min_responses for count in people)
+        rows.append([language, dataset["name"], len(records), done, sum(people), sum(map(len, authors)) - sum(people)])
+    columns = ["language", "batch", "records", "done by people", "people's answers", "simulated answers"]
     if as_json:
-        show_json(
-            {"running": True, "url": client.url, "batches": [dict(zip(columns, row, strict=True)) for row in rows]}
-        )
+        batches = [dict(zip(columns, row, strict=True)) for row in rows]
+        show_json({"running": True, "url": client.url, "batches": batches})
     else:
         show_table(f"queues on {client.url}", columns, rows)
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from curation.console import visible
 from curation.errors import AnnotationError
 
 if TYPE_CHECKING:
-    import argilla
     import httpx
 
 OLDEST = (2, 8)
@@ -35,11 +35,10 @@ class Client:
         self.server = server or self.url
         self.transport = transport
         self.timeout = timeout
-        self._api_key = api_key
+        self.api_key = api_key
         # A proxy named in the environment never sees loopback traffic.
         self._http = httpx.Client(base_url=self.url, timeout=timeout, transport=transport,
                                   trust_env=not LOOPBACK.match(self.url))  # fmt: skip
-        self._sdk: argilla.Argilla | None = None
 
     @property
     def embedded(self) -> bool:
@@ -55,9 +54,6 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-        if self._sdk is not None:
-            self._sdk.http_client.close()
-            self._sdk = None
 
     def check(self) -> Client:
         """Fail now when the server cannot be reached, is too old, or the key is not an owner's."""
@@ -69,8 +65,10 @@ class Client:
             )
         user = self.get("/api/v1/me")
         if user.get("role") != "owner":
-            raise AnnotationError(f"the key from {self.key_source} belongs to {user.get('username')!r}, role "
-                                  f"{user.get('role')!r}, on {self.url}", fix="use the API key of an owner")  # fmt: skip
+            who = f"{user.get('username')!r}, whose role is {user.get('role')!r}"
+            raise AnnotationError(
+                f"the key from {self.key_source} belongs to {who} on {self.url}", fix="use the API key of an owner"
+            )
         return self
 
     # Requests
@@ -81,7 +79,7 @@ class Client:
         """One request as owner, or as the user of `token`; a status of 400 and above is an error unless in `accept`."""
         import httpx
 
-        headers = {"Authorization": f"Bearer {token}"} if token else {"X-Argilla-Api-Key": self._api_key}
+        headers = {"Authorization": f"Bearer {token}"} if token else {"X-Argilla-Api-Key": self.api_key}
         try:
             answer = self._http.request(method, path, headers=headers, **content)
         except httpx.HTTPError as exc:
@@ -127,11 +125,12 @@ class Client:
         return AnnotationError(f"no answer from Argilla at {self.url} ({type(exc).__name__}: {exc})", fix=fix)
 
     def refused(self, method: str, path: str, status: int, detail: str) -> AnnotationError:
-        """The error for an answer with status 400 and above."""
+        """The error for an answer with status 400 and above; what the server says may quote hostile text."""
+        detail = visible(detail)
         if status == 401:
             return AnnotationError(f"{self.url} does not accept the API key or password (401)",
-                                   fix=f"the key comes from {self.key_source}: set it to the API key that Argilla shows under "
-                                       "My settings")  # fmt: skip
+                                   fix=f"the key comes from {self.key_source}: set it to the API key that Argilla "
+                                       "shows an owner under My settings")  # fmt: skip
         if status == 403:
             return AnnotationError(f"{self.url} forbids {method} {path} (403)", fix="use the API key of an owner")
         if status >= 500:
@@ -196,47 +195,3 @@ class Client:
         answer = self.request("POST", f"/api/v1/records/{record_id}/responses", token=token, accept=(409,),
                               json={"values": values, "status": "submitted"})  # fmt: skip
         return answer.status_code != 409
-
-    @property
-    def sdk(self) -> argilla.Argilla:
-        """The argilla SDK, connected to the same server (slow to import, so made on first use)."""
-        if self._sdk is None:
-            try:
-                import argilla
-            except ImportError as exc:
-                raise AnnotationError(
-                    f"the argilla SDK cannot be imported ({exc})", fix="pip install argilla requests"
-                ) from exc
-            extra = {} if self.transport is None else {"mounts": {"all://": self.transport}}
-            with sdk_errors(self):
-                self._sdk = argilla.Argilla(self.url, self._api_key, timeout=int(self.timeout), retries=1, **extra)
-        return self._sdk
-
-
-class sdk_errors:
-    """Turns what the argilla SDK raises into AnnotationError, and keeps its bars and warnings off the terminal."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-
-    def __enter__(self) -> None:
-        import contextlib
-        import io
-        import warnings
-
-        self._stack = contextlib.ExitStack()
-        self._stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        self._stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-
-    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
-        import httpx
-        from argilla._exceptions import ArgillaError
-
-        self._stack.close()
-        while isinstance(exc, ArgillaError) and isinstance(exc.__cause__, (ArgillaError, httpx.HTTPError)):
-            exc = exc.__cause__  # the SDK wraps what the server said in less telling words
-        if isinstance(exc, httpx.HTTPError):
-            raise self.client.unreachable(exc) from exc
-        if isinstance(exc, ArgillaError):
-            raise self.client.refused("the SDK's", "request", int(getattr(exc, "status_code", 400)), str(exc)) from exc

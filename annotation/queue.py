@@ -56,11 +56,11 @@ def connect(workspace: Workspace, port: int | None = None) -> Client:
         raise
 
 
-def run_queue(workspace: Workspace, port: int | None = None, client: Client | None = None) -> str:
+def run_queue(workspace: Workspace, port: int | None = None, *, client: Client | None = None) -> str:
     """Start or reach the server, make the accounts, push what triage chose; one line says where and how much."""
     if client is None:
         with connect(workspace, port) as own:
-            return run_queue(workspace, port, own)
+            return run_queue(workspace, client=own)
     ensure_accounts(workspace, client)
     pushed = push_batches(workspace, client)
     records, sent = sum(row.records for row in pushed), sum(row.sent for row in pushed)

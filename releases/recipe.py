@@ -63,7 +63,7 @@ def _identify(workspace: Workspace, _: Options) -> str:
 
 
 def _dedup(workspace: Workspace, _: Options) -> str:
-    from curation.duplicates import run_dedup
+    from curation.duplicates.removal import run_dedup
 
     outcome = run_dedup(workspace)
     return f"{len(outcome.rows)} duplicates removed" + ("" if outcome.computed else " (nothing to do)")
@@ -98,7 +98,7 @@ def _triage(workspace: Workspace, _: Options) -> str:
 def _queue(workspace: Workspace, options: Options) -> str:
     from annotation.queue import run_queue
 
-    return run_queue(workspace, port=options.port)
+    return run_queue(workspace, options.port)
 
 
 def _responses(workspace: Workspace, options: Options) -> str:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from annotation.server.launch import status
+from annotation.server.launch import holder
 from curation.errors import ServerError
 
 DATABASE = "argilla.db"
@@ -54,7 +54,7 @@ def restore(source: Path, home: Path, replace: bool = False) -> Path:
     """Put a backup into ``home``, which must be stopped and empty (or ``replace``: the old database is kept aside)."""
     source, home = Path(source).expanduser().resolve(), Path(home).expanduser().resolve()
     _verify(source)
-    if status(home) is not None:
+    if holder(home) is not None:
         raise ServerError(f"the server in {home} runs", fix="stop it with `morbench annotate down`")
     if (home / DATABASE).exists() and not replace:
         raise ServerError(f"{home} already holds a database", fix="choose another home, or ask to replace it")

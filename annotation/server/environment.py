@@ -51,23 +51,21 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def install(environment: Path, *arguments: str, log: Path) -> None:
-    """Install into an environment with uv where it is on the PATH, else with pip; what they say goes to ``log``."""
-    python = str(python_of(environment))
-    uv = shutil.which("uv")
-    if uv:
-        command = [uv, "pip", "install", "--quiet", "--python", python, *arguments]
-    else:
-        quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location")
-        command = [python, "-m", "pip", "install", *quiet, *arguments]
-    _run(command, log)
-
-
-def make_environment(environment: Path, log: Path) -> None:
-    """Make an empty environment with this Python."""
-    uv = shutil.which("uv")
+def make_environment(environment: Path, log: Path, uv: str | None = None) -> None:
+    """Make an empty environment with this Python, by uv or by the standard library."""
     command = [uv, "venv", "--quiet", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
     _run([*command, str(environment)], log)
+
+
+def install(environment: Path, *arguments: str, log: Path, uv: str | None = None) -> None:
+    """Install into an environment, by uv or by its pip; what they say goes to ``log``."""
+    python = str(python_of(environment))
+    if uv:
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
+    else:
+        quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location")
+        command = [python, "-m", "pip", "install", *quiet]
+    _run([*command, *arguments], log)
 
 
 def tail(log: Path, lines: int = 8) -> str:
@@ -112,19 +110,30 @@ def _made(environment: Path, cache: Path) -> Path:
             return ready
         LOGGER.info("making the Argilla server's environment in %s (once, about 600 MB)", environment)
         draft, log = environment.with_suffix(".draft"), environment.with_suffix(".log")
-        for old in (draft, environment):
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(environment, ignore_errors=True)
         log.write_text("", encoding="utf-8")
+        uv = shutil.which("uv")
         try:
-            make_environment(draft, log)
-            install(draft, "--no-deps", "-r", str(LOCK), log=log)
-            _run([str(python_of(draft)), "-I", "-c", _CHECK], log)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            _fill(draft, log, uv)
+        except ServerError:
+            if uv is None:
+                raise
+            LOGGER.info("uv could not make it, now with pip (they may know different package indexes)")
+            _fill(draft, log, None)
         draft.rename(environment)
         (environment / MARKER).write_text(f"argilla-server {ARGILLA}\n", encoding="utf-8")
     return python_of(environment)
+
+
+def _fill(draft: Path, log: Path, uv: str | None) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        make_environment(draft, log, uv)
+        install(draft, "--no-deps", "-r", str(LOCK), log=log, uv=uv)
+        _run([str(python_of(draft)), "-I", "-c", _CHECK], log)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
 
 
 @contextlib.contextmanager

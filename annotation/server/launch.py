@@ -54,7 +54,7 @@ def up(home: Path, port: int = 6900, cache: Path | None = None, timeout: float =
     except OSError as exc:
         raise ServerError(f"cannot make the server's folder {home}: {exc.strerror}", fix="choose another") from exc
     with _only_starter(home):
-        found = _wait(home, None, timeout) if _holder(home) else None
+        found = _wait(home, None, timeout) if holder(home) else None
         if found:
             return found
         port = _free_port(port)
@@ -65,14 +65,14 @@ def up(home: Path, port: int = 6900, cache: Path | None = None, timeout: float =
 def status(home: Path) -> ServerInfo | None:
     """The running server of ``home``; None when none runs or it doesn't answer."""
     home = Path(home).expanduser().resolve()
-    pid = _holder(home)
+    pid = holder(home)
     return _info(home, pid) if pid else None
 
 
 def down(home: Path, timeout: float = STOP_SECONDS) -> bool:
     """Stop the server of ``home``: ask, wait, then insist. False when none ran."""
     home = Path(home).expanduser().resolve()
-    pid = _holder(home)
+    pid = holder(home)
     if pid is None:
         return False
     for number, seconds in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
@@ -80,7 +80,7 @@ def down(home: Path, timeout: float = STOP_SECONDS) -> bool:
             os.kill(pid, number)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if _holder(home) != pid:
+            if holder(home) != pid:
                 _collect(pid)
                 return True
             time.sleep(0.1)
@@ -93,8 +93,8 @@ def _collect(pid: int) -> None:
         child.wait()
 
 
-def _holder(home: Path) -> int | None:
-    """The process that serves this home: the one that holds its lock, whatever an old file may say."""
+def holder(home: Path) -> int | None:
+    """The process that serves this home, or starts to: the one that holds its lock, whatever an old file may say."""
     try:
         file = (home / "run" / "lock").open("r+")
     except FileNotFoundError:
@@ -166,7 +166,7 @@ def _wait(home: Path, child: subprocess.Popen[bytes] | None, timeout: float) -> 
     while time.monotonic() < until:
         if child is not None and child.poll() is not None:
             return None
-        pid = _holder(home)
+        pid = holder(home)
         if child is None and pid is None:
             return None
         found = _info(home, pid) if pid and (child is None or pid == child.pid) else None

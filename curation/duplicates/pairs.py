@@ -32,8 +32,8 @@ def find_duplicates(
 ) -> list[Pair]:
     """Rows to remove, so that no two rows of a group that stay are as similar as `threshold`.
 
-    Rows are kept greedily in the order of (preference, id). The witness is the most similar kept row, so a removed row is
-    never a witness. Protected rows always stay. Rows on opposite sides (+1 and -1) are never compared.
+    Rows are kept greedily in the order of (preference, id). The witness is the most similar kept row, so a removed row
+    is never a witness. Protected rows always stay. Rows on opposite sides (+1 and -1) are never compared.
     """
     import numpy as np
 

@@ -23,11 +23,16 @@ _MEANINGFUL = frozenset("#@&%*/")  # C# is not C
 def text_key(text: str) -> str:
     """What two texts must share to be the same text: normalised, without punctuation."""
     return "".join(char for char in normalise(text)
-                   if char in _MEANINGFUL or not char.isspace() and unicodedata.category(char)[0] != "P")  # fmt: skip
+                   if char in _MEANINGFUL or not (char.isspace() or unicodedata.category(char)[0] == "P"))  # fmt: skip
 
 
-def duplicates_of(rows: Sequence[Prompt], threshold: float, encoder: Encoder) -> list[Duplicate]:
-    """The rows to remove from prompts, each with a kept witness; equal texts first, then near ones by cosine."""
+def duplicates_of(
+    rows: Sequence[Prompt], threshold: float, encoder: Encoder, anchors: Sequence[tuple[str, str]] = ()
+) -> list[Duplicate]:
+    """The rows to remove from prompts, each with a kept witness; equal texts first, then near ones by cosine.
+
+    `anchors` are (text, language) that only help to place each language's mean where there are few rows.
+    """
     from curation.embedding import centre_by_language
 
     ordered = sorted(rows, key=lambda row: (PREFERENCE.get(row.method, _LAST), row.id))
@@ -43,7 +48,9 @@ def duplicates_of(rows: Sequence[Prompt], threshold: float, encoder: Encoder) ->
             same.append((row, witness))
     if not unique:
         return []
-    vectors = centre_by_language(encoder.encode([row.text for row in unique]), [row.language for row in unique])
+    texts = [*(row.text for row in unique), *(text for text, _ in anchors)]
+    languages = [*(row.language for row in unique), *(language for _, language in anchors)]
+    vectors = centre_by_language(encoder.encode(texts), languages)[: len(unique)]
     pairs = find_duplicates(
         [row.id for row in unique], vectors, [row.language for row in unique], threshold,
         [PREFERENCE.get(row.method, _LAST) for row in unique], protected=[row.method == "seed" for row in unique],

@@ -20,7 +20,17 @@ UNIQUE_LETTERS = 4  # letters that make a script evidence of its own
 # Varieties that identifiers tell apart and that are written like the language they belong to (ISO 639 macrolanguages).
 _MEMBER_OF = {"arz": "ar", "ary": "ar", "apc": "ar", "ajp": "ar", "arb": "ar", "acm": "ar", "wuu": "zh", "yue": "zh",
               "cmn": "zh", "nb": "no", "nn": "no", "nob": "no", "nno": "no", "uzs": "uz", "hbo": "he"}  # fmt: skip
-_RENAMED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr", "zh-cn": "zh", "zh-tw": "zh", "zxx": "und"}
+_RENAMED = {
+    "iw": "he",
+    "in": "id",
+    "ji": "yi",
+    "jw": "jv",
+    "mo": "ro",
+    "sh": "sr",
+    "zh-cn": "zh",
+    "zh-tw": "zh",
+    "zxx": "und",
+}
 
 
 class Detection(NamedTuple):
@@ -139,7 +149,9 @@ def detect(text: str, identifier: LanguageIdentifier, scripts: Mapping[str, str]
     return Detection(bcp47(best), round(pooled[best], 6))
 
 
-def identify_texts(texts: Sequence[str], languages: Sequence[str] | None = None, *, name: str = "py3langid") -> list[Detection]:
+def identify_texts(
+    texts: Sequence[str], languages: Sequence[str] | None = None, *, name: str = "py3langid"
+) -> list[Detection]:
     """(detected, confidence) of each text; `languages` are those expected, asked first for short texts."""
     known = set(available_languages())
     scripts = {code: load_pack(code).script for code in languages or () if code in known}
@@ -147,29 +159,36 @@ def identify_texts(texts: Sequence[str], languages: Sequence[str] | None = None,
     return [detect(text, identifier, scripts) for text in texts]
 
 
-def verdict_on(text: str, language: str, script: str, found: Detection, share: float, minimum: float) -> tuple[str, str] | None:
+def verdict_on(
+    text: str,
+    language: str,
+    script: str,
+    found: Detection,
+    share: float,
+    minimum: float,
+    identifier: LanguageIdentifier,
+) -> tuple[str, str] | None:
     """None when the text counts as written in `language`, else the reason word and its evidence."""
     if not letter_count(text):
         return "no_letters", f"{len(text)} characters, none of them a letter"
     if share < minimum:
         return "wrong_script", f"{share:.2f} of the letters are {script}, {minimum:.2f} are needed"
-    if primary(found.detected) != primary(language):
-        return "wrong_language", f"looks like {found.detected} ({found.confidence:.2f}), not {language}"
-    return None
+    if primary(found.detected) == primary(language) or not _speaks(identifier, language):
+        return None  # an identifier cannot judge a language it has never seen: the script alone decides
+    return "wrong_language", f"looks like {found.detected} ({found.confidence:.2f}), not {language}"
 
 
-def check_prompts(rows: Sequence[Prompt], scripts: Mapping[str, str], minimum: float, identifier: LanguageIdentifier) -> Output:
+def check_prompts(
+    rows: Sequence[Prompt], scripts: Mapping[str, str], minimum: float, identifier: LanguageIdentifier
+) -> Output:
     """Identify every prompt; all but seeds are dropped where they are not in their language."""
     kept: list[Identification] = []
     lost: list[Reject] = []
-    speaks = getattr(identifier, "labels", None)
     for row in rows:
         found = detect(row.text, identifier, scripts)
         script = scripts[row.language]
         share = round(script_share(row.text, script), 6)
-        wrong = verdict_on(row.text, row.language, script, found, share, minimum)
-        if wrong and wrong[0] == "wrong_language" and speaks is not None and not _speaks(speaks, row.language):
-            wrong = None  # an identifier cannot judge a language it has never seen: the script alone decides
+        wrong = verdict_on(row.text, row.language, script, found, share, minimum, identifier)
         if wrong and row.method != "seed":
             lost.append(Reject(row.id, "identify", *wrong))
         else:
@@ -177,9 +196,10 @@ def check_prompts(rows: Sequence[Prompt], scripts: Mapping[str, str], minimum: f
     return Output(kept, lost)
 
 
-def _speaks(labels: frozenset[str], language: str) -> bool:
+def _speaks(identifier: LanguageIdentifier, language: str) -> bool:
+    labels = getattr(identifier, "labels", None)
     code = primary(language)
-    return any(primary(label) == code or _MEMBER_OF.get(primary(label)) == code for label in labels)
+    return labels is None or any(primary(label) == code or _MEMBER_OF.get(primary(label)) == code for label in labels)
 
 
 def run_identify(workspace: Workspace, identifier: str = "py3langid") -> Outcome:

@@ -82,6 +82,8 @@ def read_pack(path: Path) -> Pack:
     """Read and check one pack file; the error names file, section and fix."""
     try:
         raw = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as exc:
+        raise PackError(f"cannot read {path}: {exc.strerror}", fix="give the code of a pack or a readable file") from None
     except UnicodeDecodeError as exc:
         raise PackError(f"{path} is not UTF-8 (byte {exc.start})", fix="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as exc:

@@ -49,7 +49,9 @@ def letter_script(char: str) -> str:
 def scripts_of(script: str) -> frozenset[str]:
     """The scripts whose letters count as written in an ISO 15924 script (Jpan: kanji and both kana)."""
     if script not in KNOWN_SCRIPTS:
-        raise PackError(f"unknown script {script!r}", fix="give an ISO 15924 code such as Latn, Cyrl, Arab, Hans, Jpan, Deva")
+        raise PackError(
+            f"unknown script {script!r}", fix="give an ISO 15924 code such as Latn, Cyrl, Arab, Hans, Jpan, Deva"
+        )
     return _MIXED.get(script, frozenset({script}))
 
 

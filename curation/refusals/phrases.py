@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import re
 import sys
 import unicodedata
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 from curation.languages.packs import Pack
 from curation.languages.scripts import letter_script
-from curation.records import digest
+from curation.records import canonical, digest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,8 +22,9 @@ else:
 
 _OPENINGS = Path(__file__).parent / "openings.toml"
 _UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no spaces between words
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "‛": "'", "ʼ": "'", "´": "'", "`": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
-                         "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None})  # fmt: skip
+_SAME = str.maketrans(  # quotes of all kinds, and letters that Arabic writers interchange
+    {**dict.fromkeys("’‘‛ʼ´`", "'"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ـ": None}
+)
 _HARAKAT = re.compile("[\u064b-\u0652\u0670]")  # Arabic vowel marks, which writers leave out or put in as they like
 _MARKUP = re.compile(r"[*_#>]+")
 
@@ -38,7 +38,7 @@ class Hit(NamedTuple):
 
 
 class Openings(NamedTuple):
-    """How refusals begin beyond a pack's fixed phrases: the model declines, or corrects the asker in place of an answer."""
+    """How refusals begin beyond a pack's phrases: the model declines, or corrects the asker in place of an answer."""
 
     refusal: tuple[str, ...] = ()
     rebuke: tuple[str, ...] = ()
@@ -58,8 +58,9 @@ class Phrases:
     def from_pack(cls, pack: Pack) -> Phrases:
         """The pack's phrases, with the openings known for its language."""
         known = _known_openings().get(pack.code, Openings())
-        return cls(_pattern(pack.full_refusals), _pattern(pack.partial_refusals), _pattern((*pack.full_refusals, *known.refusal)),
-                   _pattern(known.rebuke) if known.rebuke else None, pack.script)  # fmt: skip
+        openings = _pattern((*pack.full_refusals, *known.refusal))
+        rebukes = _pattern(known.rebuke) if known.rebuke else None
+        return cls(_pattern(pack.full_refusals), _pattern(pack.partial_refusals), openings, rebukes, pack.script)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,14 +74,16 @@ class PhraseBook:
     def from_packs(cls, packs: Mapping[str, Pack] | Iterable[Pack]) -> PhraseBook:
         """Collect the phrases of some packs."""
         found = sorted(packs.values() if isinstance(packs, Mapping) else packs, key=lambda pack: pack.code)
-        words = [word for pack in found for word in (pack.code, pack.script, *pack.full_refusals, "/", *pack.partial_refusals, "/",
-                                                     *itertools.chain(*_known_openings().get(pack.code, Openings())))]  # fmt: skip
-        return cls({pack.code: Phrases.from_pack(pack) for pack in found}, digest("phrases", *words)[:16])
+        known = _known_openings()
+        facts = [
+            (pack.code, pack.script, pack.full_refusals, pack.partial_refusals, known.get(pack.code)) for pack in found
+        ]
+        return cls({pack.code: Phrases.from_pack(pack) for pack in found}, digest("phrases", canonical(facts))[:16])
 
 
 def fold(text: str) -> str:
-    """A reply as phrases are looked up in it: NFKC, case folded, straight quotes, no markup, single spaces within lines."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_QUOTES)
+    """A reply as phrases are looked up in it: NFKC, case folded, straight quotes, no markup, single spaces."""
+    text = unicodedata.normalize("NFKC", text).casefold().translate(_SAME)
     text = _MARKUP.sub("", _HARAKAT.sub("", text))
     return "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from curation.languages.packs import Pack
-from curation.records import Prompt, Reject, canonical, digest, make_prompt, normalise
+from curation.records import REFUSED, Prompt, Reject, canonical, digest, make_prompt, normalise
+from curation.refusals.labelling import label_texts
 from curation.steps import Outcome, Output, Step
 from curation.workspace import Workspace
 from rass.directions import Direction
@@ -69,8 +70,10 @@ def _with_start(chat: ChatModel, text: str) -> list[int]:
     return [chat.tokenizer.bos_token_id, *ids] if chat.tokenizer.bos_token_id is not None else ids
 
 
-def judge(text: str, known: set[str]) -> str:
+def judge(text: str, known: set[str], pack: Pack) -> str:
     """A reason word when a sample cannot be a prompt, whatever its fluency; else an empty string."""
+    if label_texts([text], [pack.code], {pack.code: pack})[0].label in REFUSED:
+        return "refusal"  # steered far enough, a refusing generator refuses to go on with the list
     letters = sum(char.isalpha() for char in text)
     if letters < 5:
         return "too_short"
@@ -118,7 +121,7 @@ def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
                         detail={"writer": "sampling/1", "layer": boundary.direction.layer, "coefficient": sample.coefficient,
                                 "model": model_digest(target.model), "shots": [digest(shot)[:8] for shot in sample.shots]})
             for sample in samples]  # fmt: skip
-    reasons = [judge(row.text, known) for row in rows]
+    reasons = [judge(row.text, known, pack) for row in rows]
     fluent = surprise(chat, [row.text for row in rows], header)
     usual = statistics.median(surprise(chat, [row.text for row in seeds[SHOTS:]], header))
     ceiling = usual + math.log(config.candidates.max_perplexity_ratio)

@@ -83,18 +83,16 @@ async def _ready(home: Home, rebuild: bool) -> None:
     """The owner's account, the index, and the jobs that an unclean stop may have lost."""
     from argilla_server.database import AsyncSessionLocal
     from argilla_server.jobs.dataset_jobs import update_dataset_records_status_job
-    from argilla_server.models import Dataset
-    from sqlalchemy import select
 
     from .search.reindex import reindex
+    from .statuses import datasets_to_mend
 
     await _owner(home.owner())
-    await reindex(force=rebuild)
     if rebuild:
         async with AsyncSessionLocal() as db:
-            for dataset in (await db.execute(select(Dataset))).scalars():
-                if dataset.is_ready:
-                    update_dataset_records_status_job.delay(dataset.id)
+            for dataset in await datasets_to_mend(db):
+                update_dataset_records_status_job.delay(dataset)
+    await reindex(force=rebuild)
 
 
 async def _owner(wanted: dict[str, str]) -> None:
@@ -136,9 +134,6 @@ def _serve(app: Any, home: Home, port: int, version: str) -> None:
             if self.started:
                 home.started(port, version)
 
-    # uvicorn raises the signal once more when it has stopped: these keep it from ending the process half-way.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -149,4 +144,12 @@ def _serve(app: Any, home: Home, port: int, version: str) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    Server(config).run()
+    server = Server(config)
+
+    def end(*_: Any) -> None:
+        server.should_exit = True
+
+    # uvicorn raises the signal once more when it has stopped: with these it doesn't end the process half-way.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    server.run()

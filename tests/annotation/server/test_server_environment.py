@@ -67,6 +67,22 @@ def test_it_is_made_once_and_found_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert first.exists() and (first.parent.parent / environment.MARKER).exists()
 
 
+def test_pip_takes_over_where_uv_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    fake_maker(monkeypatch, calls)
+    by_pip = environment._run
+
+    def run(command: list[str], log: Path) -> None:
+        if command[:2] == ["uv", "pip"]:
+            raise ServerError("uv knows no such index")
+        by_pip(command, log)
+
+    monkeypatch.setattr(environment, "_run", run)
+    monkeypatch.setattr(environment.shutil, "which", lambda _: "uv")
+    assert environment.server_python(tmp_path).exists()
+    assert calls[0].startswith("uv venv") and " -m venv " in calls[1] and " -m pip install " in calls[2]
+
+
 def test_many_at_once_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     fake_maker(monkeypatch, calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -167,7 +169,7 @@ def test_nothing_is_lost_by_kill_9(
     assert again.api_key == server.api_key
     assert ada.queue(dataset) == before, "the same queue, and the sign-in still holds"
     assert owner.search(dataset, {"query": {"text": {"q": "how"}}})[1] == 3
-    with sqlite3.connect(home / "argilla.db") as db:
+    with contextlib.closing(sqlite3.connect(home / "argilla.db")) as db:
         kept = db.execute("SELECT count(*) FROM responses WHERE record_id = ?", (_hex(answered["record_id"], db),))
         assert kept.fetchone()[0] == 1
     assert owner.call("GET", f"/api/v1/datasets/{dataset}/users/progress")["users"]
@@ -229,8 +231,10 @@ def test_a_stale_number_never_hits_a_stranger(tmp_path: Path) -> None:
             stranger.kill()
 
 
-def test_down_ends_in_good_order_and_twice_is_no_error(tmp_path: Path) -> None:
-    info = up(tmp_path, port=0)
+def test_many_ups_make_one_server_and_down_ends_it_in_good_order(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: up(tmp_path, port=0), range(4)))
+    (info,) = found
     assert down(tmp_path)
     assert not Path(f"/proc/{info.pid}").exists()
     assert status(tmp_path) is None

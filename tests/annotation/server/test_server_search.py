@@ -310,7 +310,17 @@ def test_any_typed_text_is_a_query(store: Store) -> None:
         tree = querystring.parse(typed)
         found = ranking.search(store, NAME, text_query(typed))
         assert 0 <= found.total <= 2 and (tree is not None or found.total == 0)
-    assert ranking.search(store, NAME, text_query("(" * 5000 + "some")).total == 1
+
+
+@pytest.mark.parametrize("size", [10, 100, 1000, 5000])
+@pytest.mark.parametrize(
+    "shape",
+    ["w{} ", "w{} | ", "w{} | w{} ", "-w{} ", "w{} -z{} ", "-w{} | ", "(w{} ", "(w{} | (w{} ", '"w{} ', "w{}夜"],
+)
+def test_a_pasted_page_is_a_query_too(store: Store, shape: str, size: int) -> None:
+    texts(store, " ".join(f"w{at}" for at in range(size)), "other")
+    typed = "".join(shape.replace("{}", str(at)) for at in range(size))
+    assert ranking.search(store, NAME, {"bool": {"must": [text_query(typed)]}}).total in (0, 1, 2)
 
 
 def test_terms_may_stand_in_different_fields_and_a_field_limits_them(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .analysis import phrases, tokens
 
@@ -38,9 +38,19 @@ class Group:
 Node = Leaf | Everything | Not | Group
 
 
+DEEPEST = 12
+"""So many changes between AND and OR, or parentheses, are understood; SQLite's own parser has a limit too."""
+MOST_NEGATED = 200
+
+
 def parse(text: str) -> Node | None:
-    """The query as a tree; None when nothing in it can be searched for."""
-    return _Reader(text).expression(depth=0)
+    """The query as a tree; None when nothing in it can be searched for. A tangle is read as plain words."""
+    reader = _Reader(text)
+    tree = reader.expression(depth=0)
+    if reader.turns <= DEEPEST and reader.negations <= MOST_NEGATED:
+        return tree
+    words = tuple(Leaf((token,)) for token, _ in tokens(text))
+    return Group("AND", words) if words else None
 
 
 def negated(node: Node) -> bool:
@@ -57,19 +67,14 @@ def wanted(node: Node) -> list[Leaf]:
     return [node] if isinstance(node, Leaf) else []
 
 
-def _joined(op: str, left: Node | None, right: Node | None) -> Node | None:
-    if left is None or right is None:
-        return right if left is None else left
-    parts = left.parts if isinstance(left, Group) and left.op == op else (left,)
-    return Group(op, (*parts, right))
-
-
 @dataclass
 class _Reader:
     """Reads left to right; operators bind in the order they come, as Lucene's simple parser does."""
 
     text: str
-    at: int = field(default=0)
+    at: int = 0
+    turns: int = 0
+    negations: int = 0
 
     def expression(self, depth: int) -> Node | None:
         tree: Node | None = None
@@ -94,13 +99,23 @@ class _Reader:
                 continue
             part = self._part(char, depth)
             if part is not None:
-                tree = _joined(op, tree, Not(part) if minus else part)
+                self.negations += minus
+                tree = self._joined(op, tree, Not(part) if minus else part)
             op, minus = "AND", False
         return tree
 
+    def _joined(self, op: str, left: Node | None, right: Node) -> Node:
+        if left is None:
+            return right
+        if isinstance(left, Group) and left.op == op:
+            return Group(op, (*left.parts, right))
+        self.turns += isinstance(left, Group)
+        return Group(op, (left, right))
+
     def _part(self, char: str, depth: int) -> Node | None:
-        if char == "(" and depth < 50:
+        if char == "(" and depth < DEEPEST:
             self.at += 1
+            self.turns += 1
             return self.expression(depth + 1)
         if char == '"':
             return self._quoted()
