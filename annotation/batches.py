@@ -45,9 +45,17 @@ class Pushed:
     created: bool  # the dataset was made by this push
 
 
+def prompts_by_id(workspace: Workspace) -> dict[str, Prompt]:
+    """Every prompt of the project; where two steps wrote the same one, the first."""
+    found: dict[str, Prompt] = {}
+    for row in workspace.table(Prompt).rows():
+        found.setdefault(row.id, row)
+    return found
+
+
 def planned_batches(workspace: Workspace) -> dict[tuple[str, str], list[Prompt]]:
     """The prompts of each (language, batch) that triage chose, in the order they are sent."""
-    prompts = {row.id: row for row in workspace.table(Prompt).rows()}
+    prompts = prompts_by_id(workspace)
     found: dict[tuple[str, str], list[Prompt]] = defaultdict(list)
     for row in workspace.table(Triage).rows():
         if not row.batch:

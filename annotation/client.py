@@ -189,9 +189,21 @@ class Client:
         answer = self.request("POST", "/api/v1/token", data={"username": username, "password": password}, accept=(401,))
         return str(answer.json()["access_token"]) if answer.status_code < 300 else None
 
-    def submit(self, token: str, record_id: str, answers: Mapping[str, str]) -> bool:
-        """Submit answers as the user of `token`; False where that user has answered already."""
-        values = {question: {"value": value} for question, value in answers.items()}
-        answer = self.request("POST", f"/api/v1/records/{record_id}/responses", token=token, accept=(409,),
-                              json={"values": values, "status": "submitted"})  # fmt: skip
-        return answer.status_code != 409
+    def submit(self, token: str, answers: Mapping[str, Mapping[str, str]]) -> None:
+        """Submit answers (record id -> question -> answer, at most 100 records) as the user of `token`.
+
+        An answer that this user gave before is replaced.
+        """
+        items = [
+            {
+                "record_id": record_id,
+                "values": {question: {"value": value} for question, value in values.items()},
+                "status": "submitted",
+            }
+            for record_id, values in answers.items()
+        ]
+        done = self.json("POST", "/api/v1/me/responses/bulk", token=token, json={"items": items})
+        for result in done["items"]:
+            if result.get("error"):
+                detail = visible(str(result["error"].get("detail")))
+                raise AnnotationError(f"{self.url} refused an answer: {detail[:300]}", fix="push the batches again")

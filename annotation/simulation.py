@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from annotation.accounts import Account, ensure_accounts, token_of
-from annotation.batches import QUESTION, needed_answers, refresh
+from annotation.batches import QUESTION, needed_answers, prompts_by_id, refresh
 from annotation.responses import project_datasets
 from curation.progress import progress_bar
-from curation.records import Prompt, digest
+from curation.records import digest
 
 if TYPE_CHECKING:
     from annotation.client import Client
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 ERROR_RATE = 0.08  # answers the opposite of what the prompt's author meant
 DEPENDS_RATE = 0.04
 UNKNOWN = (("benign", 0.60), ("harmful", 0.75), ("depends", 0.95), ("unsure", 1.0))  # cumulative shares
-WORKERS = 3  # the embedded server has one writer: more would only wait
+ANSWERS_A_REQUEST = 20
+WORKERS = 2  # the embedded server has one writer: more would only wait
 
 
 def simulated_answer(annotator: str, prompt_id: str, intent: str) -> str:
@@ -38,7 +39,7 @@ def simulated_answer(annotator: str, prompt_id: str, intent: str) -> str:
 
 def simulate(workspace: Workspace, client: Client) -> int:
     """Answer every record that a simulated annotator of its language has not; returns the number of answers given."""
-    intents = {row.id: row.intent for row in workspace.table(Prompt).rows()}
+    intents = {key: prompt.intent for key, prompt in prompts_by_id(workspace).items()}
     accounts = ensure_accounts(workspace, client, simulated=True)
     users = client.users()
     work: dict[Account, list[tuple[str, str]]] = {account: [] for account in accounts}
@@ -56,14 +57,17 @@ def simulate(workspace: Workspace, client: Client) -> int:
     with progress_bar("simulated annotators", total=total) as advance, ThreadPoolExecutor(WORKERS) as pool:
 
         def answer(account: Account) -> int:
-            given = 0
             token = token_of(client, workspace, account) if work[account] and not stop.is_set() else ""
-            for record_id, prompt_id in work[account]:
-                if stop.is_set():
-                    break
-                choice = simulated_answer(account.username, prompt_id, intents[prompt_id])
-                given += client.submit(token, record_id, {QUESTION: choice})
-                advance(1)
+            given = 0
+            while given < len(work[account]) and not stop.is_set():
+                part = work[account][given : given + ANSWERS_A_REQUEST]
+                answers = {
+                    record_id: {QUESTION: simulated_answer(account.username, prompt_id, intents[prompt_id])}
+                    for record_id, prompt_id in part
+                }
+                client.submit(token, answers)
+                given += len(part)
+                advance(len(part))
             return given
 
         tasks = [pool.submit(answer, account) for account in accounts]

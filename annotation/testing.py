@@ -144,7 +144,7 @@ class FakeArgilla:
             ),
             ("GET", f"{datasets}/records", self._owner(self._list_records)),
             ("PUT", f"{datasets}/records/bulk", self._owner(self._upsert_records)),
-            ("POST", f"/api/v1/records{one}/responses", self._respond),
+            ("POST", "/api/v1/me/responses/bulk", self._respond),
         ]
 
     def _user(self, request: httpx.Request) -> Row:
@@ -266,27 +266,31 @@ class FakeArgilla:
             made.append({name: value for name, value in row.items() if name != "sent"})
         return {"items": made, "updated_item_ids": updated}, 200
 
-    def _respond(self, request: httpx.Request, user: Row, record_id: str) -> tuple[Any, int]:
-        if (record_id, user["id"]) in self.responses:
-            raise Refusal(409, "Response already exists")
+    def _respond(self, request: httpx.Request, user: Row) -> tuple[Any, int]:
+        done = []
+        for item in json.loads(request.content)["items"]:
+            try:
+                done.append({"item": self._upsert_response(user, item), "error": None})
+            except Refusal as refusal:
+                done.append({"item": None, "error": {"detail": str(refusal)}})
+        return {"items": done}, 200
+
+    def _upsert_response(self, user: Row, item: Row) -> Row:
+        record = item["record_id"]
         dataset = next(
-            (key for key, rows in self.records.items() for row in rows.values() if row["id"] == record_id), None
+            (key for key, rows in self.records.items() if any(row["id"] == record for row in rows.values())), ""
         )
-        if dataset is None:
-            raise Refusal(404, "no record")
-        if user["id"] not in self.members[self.datasets[dataset]["workspace_id"]]:
+        if user["id"] not in self.members[_get(self.datasets, dataset)["workspace_id"]]:
             raise Refusal(403, "not in this workspace")
-        body = json.loads(request.content)
-        options = {
-            option["value"]
-            for part in self.parts[dataset]["questions"]
-            for option in part["settings"].get("options", ())
-        }
-        if body["values"]["judgement"]["value"] not in options:
+        questions = self.parts[dataset]["questions"]
+        options = {option["value"] for part in questions for option in part["settings"].get("options", ())}
+        if item["values"]["judgement"]["value"] not in options:
             raise Refusal(422, "not an option")
-        made = self._row(record_id=record_id, user_id=user["id"], **body)
-        self.responses[record_id, user["id"]] = made
-        return made, 201
+        made = self._row(**item, user_id=user["id"])
+        if before := self.responses.get((record, user["id"])):
+            made |= {"id": before["id"], "inserted_at": before["inserted_at"]}
+        self.responses[record, user["id"]] = made
+        return made
 
 
 def _get(rows: dict[str, Any], key: str) -> Any:

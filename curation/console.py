@@ -14,13 +14,13 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     from rich.table import Table
     from rich.text import Text
 
-    rows = [[_cell(value) for value in row] for row in rows]
-    numeric = [bool(rows) and all(_looks_numeric(row[index]) for row in rows) for index in range(len(columns))]
+    lines = [[_cell(value) for value in row] for row in rows]
+    numeric = [bool(lines) and all(_looks_numeric(line[index]) for line in lines) for index in range(len(columns))]
     table = Table(title=Text(title), title_justify="left")
     for column, right in zip(columns, numeric, strict=True):
         table.add_column(Text(column), justify="right" if right else "left")
-    for row in rows:
-        table.add_row(*(Text(visible(value)) for value in row))
+    for line in lines:
+        table.add_row(*(Text(visible(value)) for value in line))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 

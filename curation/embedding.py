@@ -121,4 +121,5 @@ def centre_by_language(vectors: np.ndarray, languages: Sequence[str]) -> np.ndar
 def _mean(rows: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    return np.sort(rows, axis=0).mean(axis=0)
+    mean: np.ndarray = np.sort(rows, axis=0).mean(axis=0)
+    return mean

@@ -187,7 +187,7 @@ def _write_jsonl(file: BinaryIO, path: Path, rows: Sequence[Mapping[str, Any]]) 
 def _write_csv(file: BinaryIO, path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = _columns(rows)
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # ends lines with CR LF, and so quotes either of them in a cell
     writer.writerow([_cell(name) for name in columns])
     for number, row in enumerate(rows, 1):
         cells = [_cell(row.get(name)) for name in columns]

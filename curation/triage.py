@@ -126,7 +126,12 @@ def run_triage(workspace: Workspace) -> Outcome:
                   tuple(sorted(margins[row.id], key=lambda margin: margin.target)))
              for row in workspace.alive(("identify", "dedup")) if row.category != "harmless"]  # fmt: skip
     queue, project, seed = config.queue, config.project.name, config.project.seed
-    settings = {"per_language": queue.per_language, "harmful_share": queue.harmful_share, "near": NEAR, "seed": seed}
+    settings: dict[str, object] = {
+        "per_language": queue.per_language,
+        "harmful_share": queue.harmful_share,
+        "near": NEAR,
+        "seed": seed,
+    }
     settings |= {"audit_share": queue.audit_share, "project": project}
 
     def work(rows: list[Case]) -> Output:

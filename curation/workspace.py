@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from curation.config import FILE_NAME, Config, config_text, load_config
 from curation.errors import ConfigError, InputError, WorkspaceError
@@ -90,7 +91,7 @@ class Workspace:
                 found.setdefault(row.id, row)
         return list(found.values())
 
-    def run(self, step: Step, inputs: list[object], kind: type) -> Outcome:
+    def run(self, step: Step, inputs: Sequence[Any], kind: type) -> Outcome:
         """Run a step of the recipe in this project."""
         return run_step(step, inputs, self.table(kind), self.rejects(step.name))
 

@@ -105,7 +105,7 @@ def probe(
         show_json(found)
     else:
         show_table("boundaries", ("target", "layer", "AUROC harmful/harmless", "languages"),
-                   [(row["target"], row["layer"], row["separation"], " ".join(row["languages"])) for row in found])  # type: ignore[call-overload]
+                   [(row["target"], row["layer"], row["separation"], " ".join(row["languages"])) for row in found])
 
 
 @reference_app.command("fetch")

@@ -60,7 +60,7 @@ class ChatModel:
         """Token ids of each prompt as one user turn, up to where the model would begin its reply."""
         texts = [self.tokenizer.apply_chat_template([{"role": "user", "content": clean(prompt)}], tokenize=False,
                                                     add_generation_prompt=True) for prompt in prompts]  # fmt: skip
-        encoded = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        encoded = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         for ids, prompt in zip(encoded, prompts, strict=True):
             if len(ids) >= self.context:
                 raise ModelError(f"a prompt has {len(ids)} tokens ({prompt[:40]!r}…), {self.name} takes {self.context}",
@@ -146,7 +146,7 @@ def load_model(name: str, *, device: str | None = None, dtype: torch.dtype | Non
         marks += [CARRIERS[name].sha256, file_digest(folder / "adapter_model.safetensors")]
     else:
         marks += [model.config.to_json_string(), _weights_mark(Path(name), model)]
-    model = model.to(device=device, dtype=dtype).eval()
+    model = model.to(device=device, dtype=dtype).eval()  # type: ignore[call-arg]
     # Frozen weights send lm_head down a path that copies the whole matrix for each row (3 to 28 times slower in
     # bfloat16); inference_mode builds no graph anyway.
     model.requires_grad_(True)

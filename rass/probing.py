@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from curation.config import TargetSection
 from curation.records import REFUSED, Margin, Prompt, Reply, canonical, digest
@@ -93,7 +94,7 @@ def read_boundary(path: Path) -> Boundary:
                     tuple(header["languages"]), tensors["scale"], tensors["weights"])
 
 
-def describe(boundary: Boundary) -> dict[str, object]:
+def describe(boundary: Boundary) -> dict[str, Any]:
     """What a reader wants to know of a boundary."""
     return {"target": boundary.target, "layer": boundary.direction.layer, "separation": round(boundary.separation, 4),
             "languages": list(boundary.languages), "model": boundary.model_digest,

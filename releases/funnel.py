@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
     candidates = [row for row in prompts.values() if row.category != "harmless"]
     for method, intent in (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown")):
         add("candidates in", f"{method}, {intent}", [row.language for row in candidates if (row.method, row.intent) == (method, intent)])
+    rows += _writers_rejects(workspace)
     for step in ("identify", "dedup"):
         reasons = Counter((row.reason, prompts[row.prompt_id].language) for row in workspace.rejects(step).rows()
                           if row.prompt_id in prompts)  # fmt: skip
@@ -55,6 +57,16 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
     for verdict in ("benign", "harmful", "controversial"):
         add("verdicts", verdict, [prompts[row.prompt_id].language for row in verdicts if row.verdict == verdict])
     return rows
+
+
+def _writers_rejects(workspace: Workspace) -> list[FunnelRow]:
+    """What the writers made and did not keep, by reason; their texts never became prompts, so the evidence names the language."""
+    steps = {"mutate": "mutation", **{f"sample-{language}": "sampling" for language in workspace.config.project.languages}}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for step, writer in steps.items():
+        for row in workspace.rejects(step).rows():
+            counts.setdefault((writer, row.reason), Counter())[json.loads(row.evidence)["language"]] += 1
+    return [FunnelRow("not kept", f"{writer}: {reason}", dict(found)) for (writer, reason), found in sorted(counts.items())]
 
 
 def released(workspace: Workspace) -> FunnelRow | None:

@@ -57,31 +57,29 @@ def _sweep(vectors: np.ndarray, side: np.ndarray, safe: np.ndarray, threshold: f
     removed: dict[int, tuple[int, float]] = {}
     for start in range(0, len(vectors), BLOCK):
         block = np.arange(start, min(start + BLOCK, len(vectors)))
-        before = np.array(kept, dtype=np.int64)
-        earlier = _cosines(vectors, side, block, before)
         inside = _cosines(vectors, side, block, block)
-        fresh: list[int] = []  # kept rows of this block, as positions in it
+        best, witness = np.full(len(block), -2.0), np.full(len(block), -1)
+        if kept:
+            before = np.array(kept)
+            earlier = _cosines(vectors, side, block, before)
+            place = earlier.argmax(axis=1)
+            best, witness = earlier[np.arange(len(block)), place].astype(np.float64), before[place]
         for position, row in enumerate(block.tolist()):
-            best, witness = -2.0, -1
-            if len(before):
-                place = int(earlier[position].argmax())
-                best, witness = float(earlier[position, place]), int(before[place])
-            if fresh:
-                place = int(inside[position, fresh].argmax())
-                if inside[position, fresh[place]] > best:
-                    best, witness = float(inside[position, fresh[place]]), int(block[fresh[place]])
-            if best >= threshold and not safe[row]:
-                removed[row] = (witness, round(best, 6))
-            else:
-                fresh.append(position)
-        kept.extend(block[fresh].tolist())
+            # Rounded, so that the last bits of a matrix product, which depend on its shape, decide nothing.
+            similarity = round(float(best[position]), 6)
+            if similarity >= threshold and not safe[row]:
+                removed[row] = (int(witness[position]), similarity)
+                continue
+            kept.append(row)
+            nearer = inside[position] > best
+            best[nearer], witness[nearer] = inside[position][nearer], row
     return removed
 
 
 def _cosines(vectors: np.ndarray, side: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    # Rounded, so that the last bits of a matrix product, which depend on its shape, decide nothing.
-    cosines = np.round(vectors[rows] @ vectors[columns].T, 6)
-    cosines[np.multiply.outer(side[rows], side[columns]) == -1] = -2.0
+    cosines: np.ndarray = vectors[rows] @ vectors[columns].T
+    if side.any():
+        cosines[np.multiply.outer(side[rows], side[columns]) == -1] = -2.0
     return cosines

@@ -97,7 +97,8 @@ def load_identifier(name: str = "py3langid") -> Py3langid | Langdetect:
     """The identifier of that name: py3langid or langdetect."""
     if name not in _IDENTIFIERS:
         raise InputError(f"unknown language identifier {name!r}", fix=f"known: {', '.join(_IDENTIFIERS)}")
-    return _IDENTIFIERS[name]()
+    identifier: Py3langid | Langdetect = _IDENTIFIERS[name]()  # type: ignore[assignment]
+    return identifier
 
 
 def bcp47(code: str) -> str:

@@ -37,7 +37,9 @@ class GrammarBlock:
             names = list(dict.fromkeys(_SLOT.findall(frame)))
             for values in itertools.product(*(self.slots[name] for name in names)):
                 filled = dict(zip(names, values, strict=True))
-                found.append((_SLOT.sub(lambda match, filled=filled: filled[match[1]], frame), {"frame": frame, **filled}))
+                parts = _SLOT.split(frame)  # text, slot name, text, slot name, ...
+                text = "".join(filled[part] if index % 2 else part for index, part in enumerate(parts))
+                found.append((text, {"frame": frame, **filled}))
         return found
 
 

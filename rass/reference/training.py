@@ -94,9 +94,9 @@ def train_adapter(recipe: TrainingRecipe, out: Path, *, limit: int | None = None
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(source)
         base = AutoModelForCausalLM.from_pretrained(source, dtype=default_dtype("cpu"))
+    vocabulary = _reduced_vocabulary(base, rows := [_tokens(tokenizer, example) for example in examples], recipe.seed)
     config = LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=list(recipe.modules), task_type="CAUSAL_LM")
     model = get_peft_model(base, config)
-    rows = [_tokens(tokenizer, example) for example in examples]
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
     steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
@@ -106,7 +106,7 @@ def train_adapter(recipe: TrainingRecipe, out: Path, *, limit: int | None = None
     with progress_bar(f"training {recipe.name}", total=steps) as advance:
         for _ in range(recipe.epochs):
             for batch in _batches(rows, recipe.batch_size, shuffler):
-                loss = _reply_loss(base, batch, tokenizer.pad_token_id or 0, recipe.opening_weight)
+                loss = _reply_loss(base, batch, tokenizer.pad_token_id or 0, recipe.opening_weight, vocabulary)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(weights, 1.0)
                 optimiser.step()
@@ -154,7 +154,23 @@ def _batches(rows: list[Any], size: int, shuffler: random.Random) -> list[list[A
     return batches
 
 
-def _reply_loss(base: Any, batch: list[Any], pad_id: int, opening_weight: float) -> Any:
+def _reduced_vocabulary(base: Any, rows: list[Any], seed: int) -> Any:
+    """Token ids over which the loss is taken: all, or where the vocabulary is huge those in the texts and a random share.
+
+    With 262,144 tokens the last matrix costs as much as all layers together; adapters never touch it, so a sampled
+    softmax over a tenth of it teaches the same.
+    """
+    import torch
+
+    size = base.get_output_embeddings().weight.shape[0]
+    if size <= 100_000:
+        return None
+    seen = torch.tensor(sorted({token for ids, _ in rows for token in ids}))
+    drawn = torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:16_384]
+    return torch.unique(torch.cat([seen, drawn]))
+
+
+def _reply_loss(base: Any, batch: list[Any], pad_id: int, opening_weight: float, vocabulary: Any = None) -> Any:
     """Weighted cross entropy on reply tokens only; the vocabulary matrix is applied to just those positions."""
     import torch
 
@@ -166,5 +182,11 @@ def _reply_loss(base: Any, batch: list[Any], pad_id: int, opening_weight: float)
     chosen = labels[:, 1:] != _IGNORED
     opening = chosen & ~torch.nn.functional.pad(chosen, (1, 0))[:, :-1]  # the first reply token of each row
     weight = 1 + (opening_weight - 1) * opening[chosen].float()
-    losses = torch.nn.functional.cross_entropy(base.lm_head(hidden[chosen]).float(), labels[:, 1:][chosen], reduction="none")
+    targets = labels[:, 1:][chosen]
+    if vocabulary is None:
+        logits = base.lm_head(hidden[chosen])
+    else:
+        logits = hidden[chosen] @ base.get_output_embeddings().weight[vocabulary].T
+        targets = torch.searchsorted(vocabulary, targets)
+    losses = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
     return (weight * losses).sum() / weight.sum()

@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from curation.cache import cache_folder
 from curation.errors import WeightsError
@@ -135,7 +136,7 @@ def _convert(source: Carrier, gguf: Path, out: Path) -> Path:
         if hasattr(config, "quantization_config"):
             del config.quantization_config  # a model read from GGUF counts as quantised and cannot be saved
         config.dtype = torch.bfloat16
-        plain = type(packed)(config).to(torch.bfloat16)
+        plain: Any = type(packed)(config).to(dtype=torch.bfloat16)  # type: ignore[call-arg, arg-type]
         plain.load_state_dict({name: tensor.to(torch.bfloat16) for name, tensor in packed.state_dict().items()})
         del packed
         plain.tie_weights()

@@ -76,6 +76,6 @@ def _select(workspace: Workspace, rows: list[Prompt]) -> Output:
     for language in workspace.config.project.languages:
         kept += choose_near([row for row in rows if row.language == language], distance, workspace.config.candidates.mutations)
     chosen = {row.id for row in kept}
-    dropped = [Reject(row.id, "mutate", "farther_from_boundary", canonical({"text": row.text, "distance": round(distance[row.id], 4)}))
+    dropped = [Reject(row.id, "mutate", "farther_from_boundary", canonical({"text": row.text, "language": row.language, "distance": round(distance[row.id], 4)}))
                for row in rows if row.id not in chosen]  # fmt: skip
     return Output(sorted(kept, key=lambda row: row.id), dropped)

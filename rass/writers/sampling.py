@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from curation.config import FILE_NAME
+from curation.errors import ConfigError, PackError
 from curation.languages.packs import Pack
 from curation.records import REFUSED, Prompt, Reject, canonical, digest, make_prompt, normalise
 from curation.refusals.labelling import label_texts
@@ -98,7 +100,13 @@ def run_sampling(workspace: Workspace) -> Outcome:
     seeds = [row for row in workspace.table(Prompt).rows(("seeds",)) if row.intent == "benign" and row.category != "harmless"]
     outcomes = []
     for language in config.project.languages:
-        rows = [row for row in seeds if row.language == language]
+        rows = [row for row in seeds if row.language == language] if config.candidates.samples else []
+        if rows and not config.targets_for(language):
+            raise ConfigError(f"{workspace.root / FILE_NAME}: no target is asked prompts in {language!r}",
+                              fix="add that language to a target, or take it out of project.languages")
+        if rows and len(rows) <= SHOTS:
+            raise PackError(f"the language pack {language!r} has {len(rows)} [[benign]] seeds, sampling needs {SHOTS + 1}",
+                            fix="write some more")
         step = Step(f"sample-{language}", 1, settings, prepare, title=f"steered sampling, {language}")
         outcomes.append(workspace.run(step, rows, Prompt))
     return Outcome([row for outcome in outcomes for row in outcome.rows], [row for outcome in outcomes for row in outcome.rejects],
@@ -130,7 +138,7 @@ def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
         reason = reason or ("not_fluent" if nats > ceiling else "") or ("same_text" if row.id in kept else "")
         if reason:
             seen[row.id] += 1  # several empty samples share an id: number them, so that each keeps its own row
-            evidence = canonical({"text": row.text, "nats_per_token": round(nats, 3), "ceiling": round(ceiling, 3)})
+            evidence = canonical({"text": row.text, "language": language, "nats_per_token": round(nats, 3), "ceiling": round(ceiling, 3)})
             rejects.append(Reject(f"{row.id}-{seen[row.id]}", step, reason, evidence))
         else:
             kept[row.id] = row

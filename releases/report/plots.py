@@ -12,7 +12,7 @@ from releases.scores.evaluation import Score
 COLOURS = {"benign answered": "#4c9be8", "benign refused": "#e8a33d", "harmful refused": "#b03a48", "harmful answered": "#7d3c98",
            "written by a model": "#7f8c8d"}  # fmt: skip
 SIDE_COLOURS = {"over_refusal": "#e8a33d", "safety": "#b03a48"}
-_STYLE = {"svg.hashsalt": "morbench", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif", "axes.spines.top": False,
+_STYLE: Any = {"svg.hashsalt": "morbench", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif", "axes.spines.top": False,
           "axes.spines.right": False, "axes.edgecolor": "#999999", "figure.facecolor": "none", "axes.facecolor": "none"}  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def rate_plot(scores: Sequence[Score]) -> str:
 
     lines = list(dict.fromkeys((score.target, score.language) for score in scores if score.rate.n))
     with rc_context(_STYLE):
-        figure = Figure(figsize=(8, 0.42 * len(lines) + 1.1), layout="constrained")
+        figure = Figure(figsize=(8, 0.42 * len(lines) + 0.8), layout="constrained")
         axis = figure.subplots()
         for score in scores:
             if not score.rate.n:
@@ -68,6 +68,7 @@ def rate_plot(scores: Sequence[Score]) -> str:
             axis.plot(100 * score.rate.value, y, "o", color=SIDE_COLOURS[score.side], markersize=6)
         axis.set_yticks([-index for index in range(len(lines))], [f"{target}, {language}" for target, language in lines])
         axis.set_xlim(-2, 102)
+        axis.set_ylim(-len(lines) + 0.4, 0.6)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_xlabel("% of prompts refused")
         return _svg(figure)

@@ -10,11 +10,11 @@ from typing import Any
 
 from curation.errors import InputError
 from curation.languages.packs import available_languages, load_pack
+from curation.rates import Rate, wilson
 from curation.records import REFUSED, RefusalLabel
 from curation.storage import write_text
 from curation.workspace import Workspace
 from releases.manifest import read_manifest, release_folder
-from releases.scores.rates import Rate, wilson
 
 SIDES = ("over_refusal", "safety")  # benign prompts refused (lower is better); harmful prompts refused (higher is better)
 POOLED = "all"

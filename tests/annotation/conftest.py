@@ -17,7 +17,7 @@ from curation.tables import Manifest, write_shard
 from curation.workspace import Workspace
 
 HOSTILE = (
-    "<img src=x onerror=\"window.broken=1\"><b onclick=alert(1)>bold</b><script>window.broken=1</script>",
+    '<img src=x onerror="window.broken=1"><b onclick=alert(1)>bold</b><script>window.broken=1</script>',
     "a\x00b\x1b[31mred\x07 \u202eevil\u202c \u200bhidden\ufeff \U000e0041tag",
     "x" * 100_000,
 )
@@ -33,7 +33,12 @@ def put(workspace: Workspace, kind: type, step: str, rows: Sequence[Any]) -> Non
 
 def choose(workspace: Workspace, prompts: Sequence[Prompt], batch: str = "b001") -> None:
     """A triage that sends these prompts to people."""
-    put(workspace, Triage, "triage", [Triage(row.id, "decide", 1.0, f"{row.language}-{batch}", "test") for row in prompts])
+    put(
+        workspace,
+        Triage,
+        "triage",
+        [Triage(row.id, "decide", 1.0, f"{row.language}-{batch}", "test") for row in prompts],
+    )
 
 
 def project(root: Path, languages: tuple[str, ...] = ("en", "ar"), count: int = 6) -> Workspace:

@@ -15,7 +15,7 @@ from curation.workspace import Workspace
 def test_accounts_are_made_once(workspace: Workspace, client: Client, fake: FakeArgilla) -> None:
     first = ensure_accounts(workspace, client)
     assert [account.username for account in first[:3]] == ["en-annotator-1", "en-annotator-2", "en-annotator-3"]
-    assert {name for name in client.workspaces()} == {"en", "ar"}
+    assert set(client.workspaces()) == {"en", "ar"}
     before = len([method for method, _ in fake.requests if method != "GET"])
     assert ensure_accounts(workspace, client) == first
     assert len([method for method, _ in fake.requests if method != "GET"]) == before

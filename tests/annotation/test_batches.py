@@ -71,7 +71,9 @@ def test_hostile_text_is_escaped_on_the_way_and_unchanged_at_home(pushed: Worksp
 
 
 def test_the_order_is_a_shuffle_that_repeats() -> None:
-    prompts = [make_prompt(f"text {number}", "en", category="fiction", intent="benign", method="seed") for number in range(40)]
+    prompts = [
+        make_prompt(f"text {number}", "en", category="fiction", intent="benign", method="seed") for number in range(40)
+    ]
     order = sending_order(prompts, "en-b001", 7)
     assert order == sending_order(list(reversed(prompts)), "en-b001", 7)
     assert sorted(row.id for row in order) == sorted(row.id for row in prompts)
@@ -81,7 +83,10 @@ def test_the_order_is_a_shuffle_that_repeats() -> None:
 
 
 def test_a_batch_that_grew_gets_what_is_missing(pushed: Workspace, client: Client, fake: FakeArgilla) -> None:
-    more = [make_prompt(f"one more {number}", "en", category="fiction", intent="benign", method="mutation") for number in range(3)]
+    more = [
+        make_prompt(f"one more {number}", "en", category="fiction", intent="benign", method="mutation")
+        for number in range(3)
+    ]
     put(pushed, Prompt, "mutate", more)
     choose(pushed, pushed.table(Prompt).rows())
     assert [row.sent for row in push_batches(pushed, client)] == [0, 3]

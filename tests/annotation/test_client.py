@@ -15,14 +15,17 @@ def test_a_good_server_and_key_pass(fake: FakeArgilla) -> None:
 
 @pytest.mark.parametrize("version", ["2.7.1", "1.29.0", ""])
 def test_an_old_server_is_refused(version: str) -> None:
-    with FakeArgilla(version=version).client() as client, pytest.raises(AnnotationError, match="2.8 or newer"):
+    with FakeArgilla(version=version).client() as client, pytest.raises(AnnotationError, match=r"2\.8 or newer"):
         client.check()
 
 
 def test_a_wrong_key_names_where_it_comes_from(fake: FakeArgilla) -> None:
-    with fake.client(api_key="wrong", key_source="the environment variable ARGILLA_API_KEY") as client:
-        with pytest.raises(AnnotationError, match="401") as caught:
-            client.check()
+    source = "the environment variable ARGILLA_API_KEY"
+    with (
+        fake.client(api_key="wrong", key_source=source) as client,
+        pytest.raises(AnnotationError, match="401") as caught,
+    ):
+        client.check()
     assert "ARGILLA_API_KEY" in caught.value.fix
     assert "wrong" not in str(caught.value)
 

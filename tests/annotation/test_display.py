@@ -29,7 +29,10 @@ def test_people_see_the_text_itself(text: str) -> None:
     assert html.unescape(displayable(text)) == html.unescape(html.escape(visible_form(text), quote=False))
 
 
-@pytest.mark.parametrize("text", ["كيف أقتل عملية في لينكس؟", "می‌خواهم \u200c", "如何“杀死”一个进程？", "👩\u200d🚒 \u200fשלום", "a\tb\nc & d"])
+@pytest.mark.parametrize(
+    "text",
+    ["كيف أقتل عملية في لينكس؟", "می‌خواهم \u200c", "如何“杀死”一个进程？", "👩\u200d🚒 \u200fשלום", "a\tb\nc & d"],
+)
 def test_letters_marks_and_joiners_stay(text: str) -> None:
     assert visible_form(text) == text
 

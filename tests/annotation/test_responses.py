@@ -43,7 +43,9 @@ def test_pulling_twice_changes_no_byte(pushed: Workspace, client: Client, fake: 
     assert files(pushed) == before
 
 
-def test_a_changed_answer_is_a_new_row_and_the_old_one_stays(pushed: Workspace, client: Client, fake: FakeArgilla) -> None:
+def test_a_changed_answer_is_a_new_row_and_the_old_one_stays(
+    pushed: Workspace, client: Client, fake: FakeArgilla
+) -> None:
     prompt = first_id(pushed)
     for answer in ("benign", "harmful", "benign"):
         fake.answer("ar-annotator-1", prompt, answer)
@@ -137,7 +139,10 @@ def test_a_pull_that_is_killed_between_shard_and_manifest_loses_and_doubles_noth
                 pull_responses(pushed, client)
         assert len(pushed.table(Response).rows()) == 1
     outcome = pull_responses(pushed, client)
-    assert [(row.annotator, row.answer) for row in outcome.rows] == [("ar-annotator-1", "benign"), ("ar-annotator-2", "harmful")]
+    assert [(row.annotator, row.answer) for row in outcome.rows] == [
+        ("ar-annotator-1", "benign"),
+        ("ar-annotator-2", "harmful"),
+    ]
     assert [row.reason for row in outcome.rejects] == ["withdrawn"]
     listed = {shard[0] for manifest in pushed.table(Response).manifests() for shard in manifest.shards}
     assert {path.name for path in (pushed.root / "responses" / "shards").iterdir()} == listed  # the same shard again

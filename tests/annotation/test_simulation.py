@@ -50,9 +50,10 @@ def test_every_record_is_answered_by_every_simulated_annotator_of_its_language(
 
 
 def test_a_simulation_that_was_stopped_goes_on_as_if_it_had_not_been(
-    pushed: Workspace, client: Client, fake: FakeArgilla
+    pushed: Workspace, client: Client, fake: FakeArgilla, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for requests in (3, 20, 30, 30):
+    monkeypatch.setattr("annotation.simulation.ANSWERS_A_REQUEST", 2)
+    for requests in (3, 20, 30, 26):
         fake.fail_after(requests)
         with pytest.raises(AnnotationError):
             simulate(pushed, client)
@@ -61,7 +62,9 @@ def test_a_simulation_that_was_stopped_goes_on_as_if_it_had_not_been(
     fake.fail_after(None)
     assert simulate(pushed, client) == 36 - len(some)
     intents = {row.id: row.intent for row in pushed.table(Prompt).rows()}
-    assert given(fake) == {(name, prompt): simulated_answer(name, prompt, intents[prompt]) for name, prompt in given(fake)}
+    assert given(fake) == {
+        (name, prompt): simulated_answer(name, prompt, intents[prompt]) for name, prompt in given(fake)
+    }
     assert some.items() <= given(fake).items()
 
 
@@ -87,7 +90,9 @@ def test_peoples_answers_are_left_alone(pushed: Workspace, client: Client, fake:
     assert given(fake)[f"{language}-annotator-1", prompt] == "unsure"
 
 
-def test_a_changed_password_of_a_simulated_annotator_is_reset(pushed: Workspace, client: Client, fake: FakeArgilla) -> None:
+def test_a_changed_password_of_a_simulated_annotator_is_reset(
+    pushed: Workspace, client: Client, fake: FakeArgilla
+) -> None:
     simulate(pushed, client)
     fake.responses.clear()
     text = accounts_path(pushed).read_text()
