@@ -75,6 +75,7 @@ class QueueSection(_Section):
 
     per_language: int = Field(60, ge=1, le=200, description="records in one batch (one Argilla dataset)")
     harmful_share: float = Field(0.25, ge=0, le=1, description="share of a batch that is harmful contrasts")
+    decide_share: float = Field(0.2, ge=0, le=1, description="share of a batch kept for prompts whose intent is unknown or that lie on a boundary")
     audit_share: float = Field(0.1, ge=0, le=1, description="share of a batch that is a random audit of confident rows")
     annotators: int = Field(3, ge=1, le=20)
     min_responses: int = Field(2, ge=1, description="responses a prompt needs before it has a verdict")

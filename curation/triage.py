@@ -82,14 +82,16 @@ def _plan_language(cases: Sequence[Case], queue: QueueSection, batch: str, seed:
     lanes: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         lanes[decisions[case.prompt.id].lane].append(case)
-    shares = queue.harmful_share + queue.audit_share
+    shares = queue.harmful_share + queue.audit_share + queue.decide_share
     scale = queue.per_language / max(1.0, shares)  # shares that add up to more than everything are scaled down
     controls = spread(lanes["control"], round(queue.harmful_share * scale))
     audit = sorted(lanes["skip"], key=lambda case: digest("audit", str(seed), case.prompt.id))[
         : round(queue.audit_share * scale)
     ]
     room = queue.per_language - len(controls) - len(audit)
-    confirm = spread(lanes["confirm"], room)
+    # A place for what only people can decide, else a language with many refused prompts never shows them any.
+    reserved = min(round(queue.decide_share * scale), len(lanes["decide"]))
+    confirm = spread(lanes["confirm"], room - reserved)
     undecided = spread(lanes["decide"], room - len(confirm))
     audited = {case.prompt.id for case in audit}
     queued = audited | {case.prompt.id for case in (*controls, *confirm, *undecided)}
@@ -132,7 +134,7 @@ def run_triage(workspace: Workspace) -> Outcome:
         "near": NEAR,
         "seed": seed,
     }
-    settings |= {"audit_share": queue.audit_share, "project": project}
+    settings |= {"audit_share": queue.audit_share, "decide_share": queue.decide_share, "project": project}
 
     def work(rows: list[Case]) -> Output:
         return Output(plan(rows, queue, project, seed))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from curation.languages.packs import Pack
 from curation.languages.scripts import letter_count, letter_script, script_share
 from curation.records import Prompt, RefusalLabel, Reply
-from curation.refusals.phrases import Hit, PhraseBook, Phrases, find_all, fold
+from curation.refusals.phrases import Hit, PhraseBook, Phrases, find_first, fold
 from curation.steps import Outcome, Output, Step
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LABELLER = "phrases/1"
 # P(any refusal) by the rule that fired: shares of refusals in the 2,155 replies of XSTest and PolyRefuse (de en es zh).
-SCORES = {"refusal": 0.98, "refusal then help": 0.95, "refusal later": 0.75, "rebuke": 0.88, "rebuke then help": 0.79,
+SCORES = {"refusal": 0.98, "refusal then help": 0.95, "refusal later": 0.75, "rebuke": 0.9, "rebuke then help": 0.83,
           "no refusal": 0.08, "non-answer": 0.3}  # fmt: skip
 
 HEAD = 120  # characters in which an opening refusal begins, if its first sentence is no longer
@@ -75,25 +75,24 @@ def label_reply(text: str, language: str, book: PhraseBook) -> ReplyLabel:
 def _label_foreign(folded: str, phrases: Phrases, language: str, book: PhraseBook) -> ReplyLabel:
     """A reply in another script: a plain refusal in another known language is still one, anything else is no answer."""
     for code, other in sorted(book.languages.items()):
-        hits = find_all(other.full, folded) if code != language else []
-        if hits and hits[0].start < _head(folded):
-            return ReplyLabel("full_refusal", SCORES["refusal"], f"{code}: {hits[0].phrase}")
+        opening = find_first(other.full, folded, _head(folded)) if code != language else None
+        if opening is not None:
+            return ReplyLabel("full_refusal", SCORES["refusal"], f"{code}: {opening.phrase}")
     return ReplyLabel("non_answer", SCORES["non-answer"], f"mostly another script than {phrases.script}")
 
 
 def _label_folded(folded: str, has_code: bool, phrases: Phrases) -> ReplyLabel:
     head = _head(folded)
-    refusals = find_all(phrases.full, folded)
-    partial = find_all(phrases.partial, folded)
     for rule, pattern in (("refusal", phrases.openings), ("rebuke", phrases.rebukes)):
-        opening = next((hit for hit in find_all(pattern, folded) if hit.start < head), None)
+        opening = find_first(pattern, folded, head)
         if opening is not None:
-            help_found = _help_after(folded, opening, partial, has_code)
+            help_found = _help_after(folded, opening, phrases, has_code)
             if help_found:
                 return ReplyLabel("partial_refusal", SCORES[f"{rule} then help"], f"{opening.phrase} … {help_found}")
             return ReplyLabel("full_refusal", SCORES[rule], opening.phrase)
-    if refusals:
-        return ReplyLabel("partial_refusal", SCORES["refusal later"], f"… {refusals[0].phrase}")
+    later = find_first(phrases.full, folded, len(folded))
+    if later is not None:
+        return ReplyLabel("partial_refusal", SCORES["refusal later"], f"… {later.phrase}")
     return ReplyLabel("full_compliance", SCORES["no refusal"], "")
 
 
@@ -105,11 +104,11 @@ def _head(folded: str) -> int:
     return max(least, min(end.start() if end else LONGEST_SENTENCE, LONGEST_SENTENCE))
 
 
-def _help_after(folded: str, refusal: Hit, partial: Sequence[Hit], has_code: bool) -> str:
+def _help_after(folded: str, refusal: Hit, phrases: Phrases, has_code: bool) -> str:
     """What shows that help follows a refusal: a phrase that offers it, a list, code, or sheer length; else empty."""
-    offered = next((hit.phrase for hit in partial if hit.start >= refusal.start), "")
+    offered = phrases.partial.search(folded, refusal.start)
     if offered:
-        return offered
+        return offered[0]
     rest = folded[refusal.end :]
     if len(_LIST_ITEM.findall(rest)) >= 3:
         return "a list"

