@@ -96,13 +96,14 @@ def test_hooks_are_gone_after_an_exception(tiny: ChatModel, openings: tuple[int,
     def fail(*_: object) -> None:
         raise ValueError("in the middle of a layer")
 
+    hanging = hooks(tiny.model)  # transformers hangs some of its own and leaves them
     handle = tiny.layers[1].mlp.register_forward_hook(fail)
     try:
         with pytest.raises(ValueError, match="in the middle"):
             collect(tiny, PROMPTS, [0, 1, 2], openings=openings)
     finally:
         handle.remove()
-    assert hooks(tiny.model) == 0
+    assert hooks(tiny.model) == hanging
     collect(tiny, PROMPTS, [2])  # and it works again
 
 

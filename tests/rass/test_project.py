@@ -44,7 +44,7 @@ def make(root: Path, model: Path, *, languages: str = '["en"]', targets: str = "
     (root / "languages").mkdir(parents=True)
     for code in json.loads(languages):
         small_pack(root / "languages", code, seeds=seeds, blocks=2)
-    text = SETTINGS.format(model=model).replace('["en"]', languages) .replace("[replies]", f"{targets}[replies]")
+    text = SETTINGS.format(model=model).replace('["en"]', languages).replace("[replies]", f"{targets}[replies]")
     (root / "morbench.toml").write_text(text, encoding="utf-8")
     workspace = Workspace.open(root)
     rows = run_seeds(workspace).rows

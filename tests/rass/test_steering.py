@@ -67,8 +67,8 @@ def test_nested_steering_adds_up(tiny: ChatModel, direction: Direction) -> None:
 
 
 def test_hooks_are_gone_after_an_exception_and_the_model_is_as_it_was(any_tiny: ChatModel, direction: Direction) -> None:
-    before = fingerprint(any_tiny)
+    before, hanging = fingerprint(any_tiny), hooks(any_tiny.model)  # transformers hangs some of its own and leaves them
     with pytest.raises(KeyboardInterrupt), steered(any_tiny, direction, 1.0):
-        assert hooks(any_tiny.model) == 1
+        assert hooks(any_tiny.model) == hanging + 1
         raise KeyboardInterrupt
     assert fingerprint(any_tiny) == before
