@@ -72,9 +72,11 @@ def where(workspace: Workspace) -> dict[str, str]:
     from annotation.server import launch
 
     accounts = accounts_path(workspace)
-    found = {"accounts": str(accounts)} if accounts.exists() else {}
+    found = {"annotators": f"sign in as <language>-annotator-N, passwords in {accounts}"} if accounts.exists() else {}
     if workspace.config.queue.url:
         return {"argilla": workspace.config.queue.url, **found}
     home = workspace.root / "annotation" / "server"
     info = launch.status(home) if home.exists() else None
-    return {"argilla": info.url if info else "not running (morbench annotate up)", **found}
+    if info is None:
+        return {"argilla": "not running (morbench annotate up)", **found}
+    return {"argilla": info.url, "owner": f"sign in as {info.username}, password in {info.credentials_path}", **found}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -53,7 +52,8 @@ def run_build(workspace: Workspace) -> Built:
                 return Built(folder, old)
             if not old["draft"]:
                 raise ReleaseError(f"{folder} is published and never changes", fix="raise release.version in morbench.toml")
-            shutil.rmtree(folder)
+        if folder.exists():  # moved whole: a kill while deleting must not leave a folder that nothing can replace
+            os.replace(folder, Path(scratch) / "old")
         os.replace(made, folder)
         sync_folder(folder.parent)
     return Built(folder, manifest)

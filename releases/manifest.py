@@ -21,7 +21,7 @@ def release_folder(workspace: Workspace, version: str = "") -> Path:
 
 def file_list(folder: Path) -> list[dict[str, Any]]:
     """Path, size and SHA-256 of every file but the manifest, sorted by path."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     return [{"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths]
 
 
@@ -33,11 +33,15 @@ def content_digest(files: list[dict[str, Any]]) -> str:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read a release's manifest."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReleaseError(f"{folder} has no {MANIFEST}", fix="give the folder of a release") from None
     except ValueError as exc:
         raise ReleaseError(f"{folder / MANIFEST} is not valid JSON: {exc}", fix="build the release again") from None
+    missing = [key for key in ("version", "draft", "rows", "files", "content_sha256") if not isinstance(manifest, dict) or key not in manifest]
+    if missing:
+        raise ReleaseError(f"{folder / MANIFEST} is no manifest of a release: {', '.join(missing)} missing", fix="build the release again")
+    return dict(manifest)
 
 
 def verify(folder: Path) -> list[str]:
@@ -57,6 +61,7 @@ def verify(folder: Path) -> list[str]:
 def _count_problems(folder: Path, manifest: dict[str, Any]) -> list[str]:
     import pyarrow.parquet as pq
 
-    counts = {split: pq.read_metadata(folder / f"data/{split}.parquet").num_rows for split in manifest["rows"]["by_split"]}
+    paths = {split: folder / f"data/{split}.parquet" for split in manifest["rows"]["by_split"]}
+    counts = {split: pq.read_metadata(path).num_rows if path.exists() else 0 for split, path in paths.items()}
     return [f"data/{split}.parquet: {counts[split]} rows, the manifest says {rows}"
             for split, rows in manifest["rows"]["by_split"].items() if counts[split] != rows]  # fmt: skip

@@ -129,7 +129,7 @@ def _free_port(port: int) -> int:
         except (OSError, OverflowError) as exc:
             raise ServerError(
                 f"port {port} on 127.0.0.1 cannot be used: {getattr(exc, 'strerror', None) or exc}",
-                fix="choose another with --port",
+                fix="choose another with --port, or queue.port in morbench.toml",
             ) from exc
         return int(probe.getsockname()[1])
 

