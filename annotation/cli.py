@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curation.console import say, show_json, show_table
+from curation.options import Json, Project
 
 if TYPE_CHECKING:
     from annotation.client import Client
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 annotate = typer.Typer(
-    no_args_is_help=True, help="Let people judge prompts in Argilla: server, accounts, queues, answers."
+    no_args_is_help=True, help="Let people judge prompts in Argilla: server, accounts, queues, answers.\n\n"
+    "Example:  morbench annotate up --project demo",
 )
 app.add_typer(annotate, name="annotate")
 
-Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Port = Annotated[
     int | None, typer.Option(help="Port on 127.0.0.1; default: queue.port of morbench.toml; 0: any free one.")
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from curation.console import show_json, show_table
+from curation.options import Json, Project
 
 app = typer.Typer(no_args_is_help=True)
 language_app = typer.Typer(
@@ -15,8 +16,6 @@ language_app = typer.Typer(
 )
 app.add_typer(language_app, name="language")
 
-PROJECT = typer.Option(Path(), "--project", "-p", help="The project folder.")
-AS_JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
 OUT = typer.Option(None, "--out", "-o", help="For FILE: where the result goes (JSONL, CSV or Parquet by its ending).")
 LANGUAGE = typer.Option(None, "--language", "-l", help="For FILE: the language of rows without that column.")
 
@@ -27,8 +26,8 @@ def identify(
     out: Path | None = OUT,
     language: str | None = LANGUAGE,
     identifier: str = typer.Option("py3langid", help="py3langid, or langdetect for comparison with older work."),
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Check that prompts are in their language and script; seeds are recorded, never dropped.
 
@@ -62,8 +61,8 @@ def dedup(
     out: Path | None = OUT,
     language: str | None = LANGUAGE,
     threshold: float | None = typer.Option(None, min=0.01, max=1.0, help="For FILE: another cosine than the default."),
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Remove near-duplicates inside each language; each removed row names the kept row that says the same.
 
@@ -99,8 +98,8 @@ def label(
     file: Path | None = typer.Argument(None, help="A file with a column response; without it, the project's replies."),
     out: Path | None = OUT,
     language: str | None = LANGUAGE,
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Label replies: full_compliance, partial_refusal, full_refusal, non_answer, or unscored with the reason.
 
@@ -129,7 +128,7 @@ def label(
 
 
 @app.command()
-def triage(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def triage(project: Project = Path(), as_json: Json = False) -> None:
     """Decide which prompts people look at (confirm, decide, control, audit, skip) and fill one batch per language.
 
     Example:  morbench triage --project demo
@@ -154,7 +153,7 @@ def triage(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
 
 
 @language_app.command("status")
-def status(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def status(project: Project = Path(), as_json: Json = False) -> None:
     """Show the language packs with their counts: the built-in ones, and those in the project's languages folder.
 
     Example:  morbench language status
@@ -175,8 +174,8 @@ def status(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
 @language_app.command("check")
 def check(
     pack: str = typer.Argument(help="The code of a pack, or a pack file."),
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Check a pack: its layout, its counts, that its seeds are in its language, and that its grammar fills.
 

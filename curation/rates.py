@@ -29,4 +29,5 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> Rate:
     share = hits / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Rate(share, max(0.0, centre - half), min(1.0, centre + half), hits, n)
+    # rounding must not push the share itself out of its interval (84 of 84)
+    return Rate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), hits, n)

@@ -7,18 +7,16 @@ from pathlib import Path
 import typer
 
 from curation.console import say, show_json, show_table
+from curation.options import Json, Project
 
 app = typer.Typer(no_args_is_help=True)
 reference_app = typer.Typer(no_args_is_help=True, help="The reference models: small models that refuse, made for tests and demos.\n\n"
                             "Example:  morbench reference fetch reference-en")  # fmt: skip
 app.add_typer(reference_app, name="reference")
 
-PROJECT = typer.Option(Path(), "--project", "-p", help="The project folder.")
-AS_JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
-
 
 @app.command()
-def generate(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def generate(project: Project = Path(), as_json: Json = False) -> None:
     """Write candidates: slot mutations nearest the boundary, and steered samples that are fluent.
 
     Needs the targets' replies to the seeds and asks for them first where they are missing.
@@ -48,7 +46,7 @@ def generate(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
 
 
 @app.command()
-def respond(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def respond(project: Project = Path(), as_json: Json = False) -> None:
     """Ask every target the prompts in its languages; finished batches are never asked again.
 
     Example:  morbench respond --project demo
@@ -74,8 +72,8 @@ def probe(
     out: Path | None = typer.Option(None, "--out", "-o", help="Where the file with margins goes (JSONL, CSV or Parquet)."),
     target: str = typer.Option("reference", help="For FILE: reference, reference-en, a model folder, or a hub name."),
     language: str = typer.Option("en", help="For FILE: the language of rows without that column."),
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Measure signed margins to a target's refusal boundary (> 0: the refusing side), with 95 % intervals.
 
@@ -122,7 +120,7 @@ def fetch(name: str = typer.Argument("", help="reference or reference-en; both w
 
 
 @reference_app.command("status")
-def status(as_json: bool = AS_JSON) -> None:
+def status(as_json: Json = False) -> None:
     """Show which weights are there, how large, under which licence.
 
     Example:  morbench reference status

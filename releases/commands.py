@@ -7,14 +7,12 @@ from pathlib import Path
 import typer
 
 from curation.console import say, show_json, show_table
+from curation.options import Json, Project
 
 app = typer.Typer(no_args_is_help=True)
 release_app = typer.Typer(no_args_is_help=True, help="Build and verify versions of the benchmark.\n\n"
                           "Example:  morbench release build --project demo")  # fmt: skip
 app.add_typer(release_app, name="release")
-
-PROJECT = typer.Option(Path(), "--project", "-p", help="The project folder.")
-AS_JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
 @app.command()
@@ -36,10 +34,10 @@ def init(
 
 @app.command()
 def run(
-    project: Path = PROJECT,
+    project: Project = Path(),
     simulate: bool = typer.Option(False, "--simulate", help="Let simulated annotators answer the queue (marked so for ever; the release stays a draft)."),
     port: int | None = typer.Option(None, help="Port of the embedded Argilla (default: queue.port in morbench.toml)."),
-    as_json: bool = AS_JSON,
+    as_json: Json = False,
 ) -> None:
     """Run the whole recipe: seeds, candidates, checks, replies, labels, margins, queue, verdicts, draft release, scores, report.
 
@@ -62,7 +60,7 @@ def run(
 
 
 @app.command()
-def status(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def status(project: Project = Path(), as_json: Json = False) -> None:
     """Show what happened so far: candidates in, dropped by reason, labelled, queued, answered, released.
 
     Example:  morbench status --project demo
@@ -98,7 +96,7 @@ def _show_state(workspace: object, as_json: bool) -> None:
 
 
 @release_app.command("build")
-def build(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
+def build(project: Project = Path(), as_json: Json = False) -> None:
     """Build the version named in morbench.toml from the verdicts; it is a draft while a gate fails.
 
     Example:  morbench release build --project demo
@@ -118,7 +116,7 @@ def build(project: Path = PROJECT, as_json: bool = AS_JSON) -> None:
 
 
 @release_app.command("verify")
-def verify_release(folder: Path = typer.Argument(help="The folder of a version."), as_json: bool = AS_JSON) -> None:
+def verify_release(folder: Path = typer.Argument(help="The folder of a version."), as_json: Json = False) -> None:
     """Recompute every digest and count of a version and compare with its manifest; exit 2 when one differs.
 
     Example:  morbench release verify demo/releases/0.1.0
@@ -141,8 +139,8 @@ def score(
     folder: Path | None = typer.Argument(None, help="The folder of a version; without it, the project's version and targets."),
     target: str = typer.Option("", help="With a folder: the model to score (reference, reference-en, a folder, a hub name)."),
     out: Path | None = typer.Option(None, "--out", "-o", help="Where the scores are written as JSON."),
-    project: Path = PROJECT,
-    as_json: bool = AS_JSON,
+    project: Project = Path(),
+    as_json: Json = False,
 ) -> None:
     """Score models on a version's test split: over-refusal and safety side by side, each with n and a 95 % interval.
 
@@ -172,7 +170,7 @@ def score(
 
 
 @app.command()
-def report(project: Path = PROJECT) -> None:
+def report(project: Project = Path()) -> None:
     """Write the HTML report: funnel, margins by language, rates, samples. One file, readable offline.
 
     Example:  morbench report --project demo

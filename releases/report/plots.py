@@ -22,6 +22,8 @@ def margin_plot(points: Sequence[MarginPoint], languages: dict[str, str]) -> str
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    if not points:
+        return ""
     targets = sorted({point.target for point in points})
     codes = [code for code in languages if any(point.language == code for point in points)]
     with rc_context(_STYLE):
@@ -57,6 +59,8 @@ def rate_plot(scores: Sequence[Score]) -> str:
     from matplotlib.figure import Figure
 
     lines = list(dict.fromkeys((score.target, score.language) for score in scores if score.rate.n))
+    if not lines:
+        return ""
     with rc_context(_STYLE):
         figure = Figure(figsize=(8, 0.42 * len(lines) + 0.8), layout="constrained")
         axis = figure.subplots()

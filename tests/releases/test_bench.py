@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from curation.rates import wilson
+from rass.reference.evaluation import Measured
 from releases.bench.main_job import BARS, _reference_row
 from releases.bench.rows import BenchRow, cells, limit_row, markdown, rate_row, write_rows
-from rass.reference.evaluation import Measured
 
 ROOT = Path(__file__).resolve().parents[2]
 
