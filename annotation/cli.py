@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 annotate = typer.Typer(
-    no_args_is_help=True, help="Let people judge prompts in Argilla: server, accounts, queues, answers.\n\n"
+    no_args_is_help=True,
+    help="Let people judge prompts in Argilla: server, accounts, queues, answers.\n\n"
     "Example:  morbench annotate up --project demo",
 )
 app.add_typer(annotate, name="annotate")

@@ -38,8 +38,12 @@ class CandidatesSection(_Section):
     mutations: int = Field(130, ge=0, description="slot mutations kept per language, nearest the boundary first")
     samples: int = Field(64, ge=0, description="steered samples drawn per language before the fluency filter")
     harmful: int = Field(30, ge=0, description="harmful contrasts per language, the safety side")
-    steering: tuple[float, ...] = Field((0.0, 0.2, 0.4), description="steering coefficients, in units of the harm direction")
-    max_perplexity_ratio: float = Field(2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped")
+    steering: tuple[float, ...] = Field(
+        (0.0, 0.2, 0.4), description="steering coefficients, in units of the harm direction"
+    )
+    max_perplexity_ratio: float = Field(
+        2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped"
+    )
 
 
 class LanguageCheckSection(_Section):
@@ -75,12 +79,19 @@ class QueueSection(_Section):
 
     per_language: int = Field(60, ge=1, le=200, description="records in one batch (one Argilla dataset)")
     harmful_share: float = Field(0.25, ge=0, le=1, description="share of a batch that is harmful contrasts")
-    decide_share: float = Field(0.2, ge=0, le=1, description="share of a batch kept for prompts whose intent is unknown or that lie on a boundary")
+    decide_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of a batch kept for prompts whose intent is unknown or that lie on a boundary",
+    )
     audit_share: float = Field(0.1, ge=0, le=1, description="share of a batch that is a random audit of confident rows")
     annotators: int = Field(3, ge=1, le=20)
     min_responses: int = Field(2, ge=1, description="responses a prompt needs before it has a verdict")
     port: int = Field(6900, ge=1, le=65535)
-    url: str = Field("", description="another Argilla (>= 2.8); empty: the embedded one. The key is read from ARGILLA_API_KEY")
+    url: str = Field(
+        "", description="another Argilla (>= 2.8); empty: the embedded one. The key is read from ARGILLA_API_KEY"
+    )
 
 
 class ReleaseSection(_Section):
@@ -115,7 +126,9 @@ def load_config(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist", fix="run this in a project folder, or make one with `morbench init`") from None
+        raise ConfigError(
+            f"{path} does not exist", fix="run this in a project folder, or make one with `morbench init`"
+        ) from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path} is not UTF-8 (byte {exc.start})", fix="save it as UTF-8") from None
     try:

@@ -1,16 +1,16 @@
 """Every error that morbench raises on purpose.
 
-    MorbenchError                a user can mend it: one line, exit code 2
-    ├── ConfigError              morbench.toml
-    ├── PackError                a language pack
-    ├── InputError               a file or argument that the user gave
-    ├── WorkspaceError           the project's folder: locked, no project, damaged
-    │   └── StorageError         the disk: full, not writable
-    ├── WeightsError             packaged weights: missing, wrong digest
-    ├── ModelError               a model that cannot be used as asked
-    ├── ServerError              the embedded Argilla server
-    ├── AnnotationError          queue, accounts, responses
-    └── ReleaseError             a version that may not be built or does not verify
+MorbenchError                a user can mend it: one line, exit code 2
+├── ConfigError              morbench.toml
+├── PackError                a language pack
+├── InputError               a file or argument that the user gave
+├── WorkspaceError           the project's folder: locked, no project, damaged
+│   └── StorageError         the disk: full, not writable
+├── WeightsError             packaged weights: missing, wrong digest
+├── ModelError               a model that cannot be used as asked
+├── ServerError              the embedded Argilla server
+├── AnnotationError          queue, accounts, responses
+└── ReleaseError             a version that may not be built or does not verify
 """
 
 from __future__ import annotations

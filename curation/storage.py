@@ -23,10 +23,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno in _FULL:
-            raise StorageError(f"no space left on the disk of {path.parent}",
-                               fix="free some space and run the same command again: finished work is kept") from exc
+            raise StorageError(
+                f"no space left on the disk of {path.parent}",
+                fix="free some space and run the same command again: finished work is kept",
+            ) from exc
         if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise StorageError(f"cannot write {path}: {exc.strerror}", fix="check the owner and mode of the folder") from exc
+            raise StorageError(
+                f"cannot write {path}: {exc.strerror}", fix="check the owner and mode of the folder"
+            ) from exc
         raise
 
 
@@ -86,5 +90,7 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         probe = probe.parent
     free = shutil.disk_usage(probe).free
     if free < needed:
-        raise StorageError(f"{what} needs {needed / 1e9:.1f} GB in {folder}, but {free / 1e9:.1f} GB are free",
-                           fix="free some space, or point MORBENCH_CACHE at a larger disk")
+        raise StorageError(
+            f"{what} needs {needed / 1e9:.1f} GB in {folder}, but {free / 1e9:.1f} GB are free",
+            fix="free some space, or point MORBENCH_CACHE at a larger disk",
+        )

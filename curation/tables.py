@@ -52,7 +52,9 @@ def read_shard(path: Path, kind: type[Record]) -> list[Record]:
     try:
         table = pq.read_table(path, schema=records.schema_of(kind))
     except (pa.ArrowInvalid, OSError, KeyError) as exc:
-        raise WorkspaceError(f"cannot read {path}: {exc}", fix="delete that file and run the same command again") from exc
+        raise WorkspaceError(
+            f"cannot read {path}: {exc}", fix="delete that file and run the same command again"
+        ) from exc
     columns = [table.column(field.name).to_pylist() for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return [kind(*row) for row in zip(*columns, strict=True)]
 
@@ -84,8 +86,9 @@ class Manifest:
             shards = tuple((shard["file"], shard["sha256"], int(shard["rows"])) for shard in raw["shards"])
             return cls(raw["step"], int(raw["version"]), raw["settings"], shards)
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise WorkspaceError(f"cannot read the manifest {path}: {exc}",
-                                 fix="delete it and run the same command again") from exc
+            raise WorkspaceError(
+                f"cannot read the manifest {path}: {exc}", fix="delete it and run the same command again"
+            ) from exc
 
 
 class Table:
@@ -111,7 +114,9 @@ class Table:
             for name, sha, _ in manifest.shards:
                 path = self.folder / "shards" / name
                 if not path.exists() or file_digest(path) != sha:
-                    raise WorkspaceError(f"{path} is missing or not the file that {manifest.step}.json lists",
-                                         fix=f"delete {self.folder / (manifest.step + '.json')} and run again")
+                    raise WorkspaceError(
+                        f"{path} is missing or not the file that {manifest.step}.json lists",
+                        fix=f"delete {self.folder / (manifest.step + '.json')} and run again",
+                    )
                 found.extend(read_shard(path, self.kind))
         return found

@@ -31,24 +31,32 @@ class Workspace:
         known = available_languages(workspace.languages_folder)
         for language in workspace.config.project.languages:
             if language not in known:
-                raise ConfigError(f"{root / FILE_NAME}: no language pack {language!r} in project.languages",
-                                  fix=f"known: {', '.join(known)}; a new pack goes into {workspace.languages_folder}")
+                raise ConfigError(
+                    f"{root / FILE_NAME}: no language pack {language!r} in project.languages",
+                    fix=f"known: {', '.join(known)}; a new pack goes into {workspace.languages_folder}",
+                )
         for target in workspace.config.targets:
             for language in set(target.languages) - set(known):
-                raise ConfigError(f"{root / FILE_NAME}: no language pack {language!r} in target {target.name!r}",
-                                  fix=f"known: {', '.join(known)}")
+                raise ConfigError(
+                    f"{root / FILE_NAME}: no language pack {language!r} in target {target.name!r}",
+                    fix=f"known: {', '.join(known)}",
+                )
         return workspace
 
     @classmethod
     def create(cls, root: Path, languages: tuple[str, ...], seed: int = 7) -> Workspace:
         """Make a project folder with a complete morbench.toml; an existing project is never changed."""
         if (root / FILE_NAME).exists():
-            raise InputError(f"{root / FILE_NAME} exists already", fix="choose another folder, or use this project as it is")
+            raise InputError(
+                f"{root / FILE_NAME} exists already", fix="choose another folder, or use this project as it is"
+            )
         known = available_languages(root / "languages")
         for language in languages:
             if language not in known:
                 raise InputError(f"no language pack {language!r}", fix=f"known: {', '.join(known)}")
-        name = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in root.resolve().name)
+        name = "".join(
+            char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in root.resolve().name
+        )
         (root / "languages").mkdir(parents=True, exist_ok=True)
         write_text(root / FILE_NAME, config_text(name.strip("-._") or "benchmark", languages, seed))
         return cls.open(root)
@@ -104,8 +112,10 @@ class Workspace:
         try:
             lock.acquire()
         except Timeout:
-            raise WorkspaceError(f"another morbench command is working in {self.root}",
-                                 fix="wait until it ends; the lock goes with its process") from None
+            raise WorkspaceError(
+                f"another morbench command is working in {self.root}",
+                fix="wait until it ends; the lock goes with its process",
+            ) from None
         try:
             yield
         finally:

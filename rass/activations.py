@@ -77,7 +77,9 @@ def _forward(chat: ChatModel, ids: Any, mask: Any, layers: Sequence[int], *, who
             stack.enter_context(_captured(chat.layers[layer], layer, states, stop=deepest))
         decoder = chat.model.get_decoder() if hasattr(chat.model, "get_decoder") else chat.model.base_model
         try:
-            final = decoder(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False).last_hidden_state
+            final = decoder(
+                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+            ).last_hidden_state
         except _DeepEnough:
             final = None
     return final, states

@@ -58,8 +58,10 @@ class Boundary:
 def measure(chat: ChatModel, boundary: Boundary, prompts: Sequence[Prompt], title: str = "margins") -> list[Margin]:
     """Margins of prompts under a boundary that was fitted to this very model."""
     if boundary.model_digest != chat.digest:
-        raise ModelError(f"the boundary of {boundary.target!r} was made for model {boundary.model_digest}, this is {chat.digest}",
-                         fix="fit the boundary again with `morbench probe`")
+        raise ModelError(
+            f"the boundary of {boundary.target!r} was made for model {boundary.model_digest}, this is {chat.digest}",
+            fix="fit the boundary again with `morbench probe`",
+        )
     seen = collect(chat, [row.text for row in prompts], boundary.layers(), openings=boundary.openings, title=title)
     return boundary.margins(prompts, seen)
 
@@ -81,10 +83,14 @@ def fit_boundary(target: str, chat: ChatModel, prompts: Sequence[Prompt], refuse
                   for layer in layers]  # fmt: skip
     answers = np.array(refused, dtype=bool)
     if answers.all() or not answers.any():
-        raise ModelError(f"{target} {'refused' if answers.all() else 'answered'} every seed: it has no boundary to find",
-                         fix="choose a target that refuses some prompts and answers others")
+        raise ModelError(
+            f"{target} {'refused' if answers.all() else 'answered'} every seed: it has no boundary to find",
+            fix="choose a target that refuses some prompts and answers others",
+        )
     # the layer whose direction tells best what the target itself does: that, not harm as such, is its boundary
-    scored = [(_auroc(direction.project(seen.hidden[layer]), answers), -layer, direction) for layer, direction in candidates]
+    scored = [
+        (_auroc(direction.project(seen.hidden[layer]), answers), -layer, direction) for layer, direction in candidates
+    ]
     best = max(scored, key=lambda entry: entry[:2])[2]
     languages = tuple(sorted({row.language for row in prompts}))
     features = np.stack([best.project(seen.hidden[best.layer]), seen.refusal_score])
@@ -107,7 +113,9 @@ def _design(projection: np.ndarray, score: np.ndarray, row_languages: Sequence[s
 
     features = (np.stack([projection, score]) - scale[:, :1]) / scale[:, 1:]
     offsets = np.array([[language == known for known in languages] for language in row_languages], dtype=float)
-    return np.column_stack([np.ones(len(projection)), np.clip(features.T, -6, 6), offsets.reshape(len(projection), len(languages))])
+    return np.column_stack(
+        [np.ones(len(projection)), np.clip(features.T, -6, 6), offsets.reshape(len(projection), len(languages))]
+    )
 
 
 def _fit(design: np.ndarray, answers: np.ndarray) -> np.ndarray:

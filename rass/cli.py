@@ -39,7 +39,9 @@ def generate(project: Project = Path(), as_json: Json = False) -> None:
     dropped = Counter(row.reason for outcome in outcomes for row in outcome.rejects)
     rows = [(language, method, count) for (language, method), count in sorted(counts.items())]
     if as_json:
-        show_json({"kept": [dict(zip(("language", "method", "rows"), row, strict=True)) for row in rows], "dropped": dropped})
+        show_json(
+            {"kept": [dict(zip(("language", "method", "rows"), row, strict=True)) for row in rows], "dropped": dropped}
+        )
         return
     show_table("candidates", ("language", "writer", "kept"), rows)
     show_table("not kept", ("reason", "rows"), sorted(dropped.items()))
@@ -68,8 +70,12 @@ def respond(project: Project = Path(), as_json: Json = False) -> None:
 
 @app.command()
 def probe(
-    file: Path | None = typer.Argument(None, help="A file with columns prompt and language; without it, the project's prompts."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="Where the file with margins goes (JSONL, CSV or Parquet)."),
+    file: Path | None = typer.Argument(
+        None, help="A file with columns prompt and language; without it, the project's prompts."
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="Where the file with margins goes (JSONL, CSV or Parquet)."
+    ),
     target: str = typer.Option("reference", help="For FILE: reference, reference-en, a model folder, or a hub name."),
     language: str = typer.Option("en", help="For FILE: the language of rows without that column."),
     project: Project = Path(),
@@ -102,8 +108,11 @@ def probe(
     if as_json:
         show_json(found)
     else:
-        show_table("boundaries", ("target", "layer", "AUROC harmful/harmless", "languages"),
-                   [(row["target"], row["layer"], row["separation"], " ".join(row["languages"])) for row in found])
+        show_table(
+            "boundaries",
+            ("target", "layer", "AUROC harmful/harmless", "languages"),
+            [(row["target"], row["layer"], row["separation"], " ".join(row["languages"])) for row in found],
+        )
 
 
 @reference_app.command("fetch")

@@ -23,7 +23,9 @@ class Direction:
     def from_activations(cls, layer: int, harmful: np.ndarray, harmless: np.ndarray) -> Direction:
         """Difference of means from two (prompts, width) arrays."""
         if not len(harmful) or not len(harmless):
-            raise ModelError("a direction needs harmful and harmless prompts, one class is empty", fix="add prompts of that class")
+            raise ModelError(
+                "a direction needs harmful and harmless prompts, one class is empty", fix="add prompts of that class"
+            )
         high, low = harmful.mean(0, dtype="float64"), harmless.mean(0, dtype="float64")
         return cls(layer, (high - low).astype("float32"), ((high + low) / 2).astype("float32"))
 

@@ -25,7 +25,9 @@ def probe_file(file: Path, out: Path | None, target: str, language: str) -> dict
     codes = sorted({row["language"] for row in rows})
     missing = sorted(set(codes) - set(available_languages()))
     if missing:
-        raise InputError(f"{file}: no language pack for {', '.join(missing)}", fix=f"known: {', '.join(available_languages())}")
+        raise InputError(
+            f"{file}: no language pack for {', '.join(missing)}", fix=f"known: {', '.join(available_languages())}"
+        )
     packs = {code: load_pack(code) for code in codes}
     chat = loaded(target)
     seeds = [seed for pack in packs.values() for seed in (*pack.benign, *pack.harmful, *pack.harmless)]
@@ -33,11 +35,21 @@ def probe_file(file: Path, out: Path | None, target: str, language: str) -> dict
     labels = label_texts([reply.text for reply in replies], [seed.language for seed in seeds], packs)
     boundary = fit_boundary(target, chat, seeds, [label.label in REFUSED for label in labels],
                             opening_tokens(chat, packs.values()), seed=7)  # fmt: skip
-    prompts = [make_prompt(row["prompt"], row["language"], category="imported", intent="unknown", method="import") for row in rows]
+    prompts = [
+        make_prompt(row["prompt"], row["language"], category="imported", intent="unknown", method="import")
+        for row in rows
+    ]
     margins = measure(chat, boundary, prompts)
     for row, margin in zip(rows, margins, strict=True):
-        row.update(target=target, margin=margin.margin, margin_low=margin.low, margin_high=margin.high,
-                   probability=margin.probability, projection=margin.projection, refusal_score=margin.refusal_score)
+        row.update(
+            target=target,
+            margin=margin.margin,
+            margin_low=margin.low,
+            margin_high=margin.high,
+            probability=margin.probability,
+            projection=margin.projection,
+            refusal_score=margin.refusal_score,
+        )
     write_rows(out, rows)
     by_language: dict[str, list[float]] = defaultdict(list)
     for row in rows:

@@ -58,14 +58,43 @@ class ChatModel:
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of each prompt as one user turn, up to where the model would begin its reply."""
-        texts = [self.tokenizer.apply_chat_template([{"role": "user", "content": clean(prompt)}], tokenize=False,
-                                                    add_generation_prompt=True) for prompt in prompts]  # fmt: skip
-        encoded = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        markers = self._turn_markers()
+        texts = [clean(prompt) for prompt in prompts]
+        plain = [index for index, text in enumerate(texts) if not any(marker in text for marker in markers)]
+        encoded: list[list[int]] = [[]] * len(texts)
+        if plain:
+            turns = self.tokenizer([self._turn(texts[index]) for index in plain], add_special_tokens=False)["input_ids"]
+            for index, ids in zip(plain, turns, strict=True):
+                encoded[index] = ids
+        for index in sorted(set(range(len(texts))) - set(plain)):
+            encoded[index] = self._encode_hostile(texts[index])
         for ids, prompt in zip(encoded, prompts, strict=True):
             if len(ids) >= self.context:
-                raise ModelError(f"a prompt has {len(ids)} tokens ({prompt[:40]!r}…), {self.name} takes {self.context}",
-                                 fix="shorten or remove it")
+                raise ModelError(
+                    f"a prompt has {len(ids)} tokens ({prompt[:40]!r}…), {self.name} takes {self.context}",
+                    fix="shorten or remove it",
+                )
         return encoded
+
+    def _turn(self, text: str) -> str:
+        """A prompt in the model's chat template."""
+        turn = [{"role": "user", "content": text}]
+        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+
+    def _turn_markers(self) -> list[str]:
+        """Texts that the tokenizer reads as control tokens: a prompt must not end its own turn with them."""
+        ends = set(self.end_ids)
+        template = str(self.tokenizer.chat_template)
+        return [token.content for number, token in self.tokenizer.added_tokens_decoder.items()
+                if token.special or number in ends or (len(token.content) > 3 and token.content in template)]  # fmt: skip
+
+    def _encode_hostile(self, text: str) -> list[int]:
+        """A prompt that holds control tokens: they are read as the plain text that they are."""
+        stand_in = "PROMPT-STANDS-HERE"
+        before, after = self._turn(stand_in).split(stand_in)
+        parts = ((before, False), (text, True), (after, False))
+        return [token for part, literal in parts
+                for token in self.tokenizer(part, add_special_tokens=False, split_special_tokens=literal)["input_ids"]]  # fmt: skip
 
     def pad(self, sequences: Sequence[Sequence[int]], *, side: str = "left") -> tuple[torch.Tensor, torch.Tensor]:
         """Pad token sequences into (ids, attention mask), each of shape (batch, longest)."""
@@ -104,7 +133,9 @@ def decoder_layers(model: Any) -> Any:
             blocks = getattr(candidate, name, None)
             if isinstance(blocks, torch.nn.ModuleList):
                 return blocks
-    raise ModelError(f"found no list of decoder blocks in {type(model).__name__}", fix="use a decoder-only transformers model")
+    raise ModelError(
+        f"found no list of decoder blocks in {type(model).__name__}", fix="use a decoder-only transformers model"
+    )
 
 
 def default_dtype(device: str) -> torch.dtype:
@@ -135,11 +166,17 @@ def load_model(name: str, *, device: str | None = None, dtype: torch.dtype | Non
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32 if is_reference else dtype)
         except (OSError, ValueError) as exc:
-            raise ModelError(f"cannot load the model {name!r}: {exc}",
-                             fix="give `reference`, `reference-en`, a folder with config.json, or a hub name") from exc
+            raise ModelError(
+                f"cannot load the model {name!r}: {exc}",
+                fix="give `reference`, `reference-en`, a folder with config.json, or a hub name",
+            ) from exc
     if not getattr(tokenizer, "chat_template", None):
-        raise ModelError(f"the tokenizer of {name!r} has no chat template", fix="use a chat model, or add chat_template.jinja to it")
-    marks = [tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else json.dumps(tokenizer.chat_template)]
+        raise ModelError(
+            f"the tokenizer of {name!r} has no chat template", fix="use a chat model, or add chat_template.jinja to it"
+        )
+    marks = [
+        tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else json.dumps(tokenizer.chat_template)
+    ]
     if is_reference:
         folder = adapter or adapter_folder(name)
         merge_adapter(model, folder)  # in float32: merging after the cast would round the sum
@@ -159,7 +196,9 @@ def merge_adapter(model: Any, folder: Path) -> None:
 
     path = folder / "adapter_model.safetensors"
     if not path.exists():
-        raise ModelError(f"the adapter {path} is missing", fix="reinstall morbench, or make it with scripts/train_reference")
+        raise ModelError(
+            f"the adapter {path} is missing", fix="reinstall morbench, or make it with scripts/train_reference"
+        )
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     scale = settings["lora_alpha"] / settings["r"]
     tensors = load_file(path)

@@ -28,9 +28,13 @@ def model_digest(name: str) -> str:
     if name in CARRIERS:
         carrier = CARRIERS[name]
         adapter = adapter_folder(name) / "adapter_model.safetensors"
-        return digest("reference", carrier.sha256, carrier.chat_template, file_digest(adapter) if adapter.exists() else "")[:16]
+        return digest(
+            "reference", carrier.sha256, carrier.chat_template, file_digest(adapter) if adapter.exists() else ""
+        )[:16]
     folder = Path(name)
     if folder.is_dir():
-        files = [path for path in sorted(folder.iterdir()) if path.suffix in {".safetensors", ".json", ".jinja", ".model"}]
+        files = [
+            path for path in sorted(folder.iterdir()) if path.suffix in {".safetensors", ".json", ".jinja", ".model"}
+        ]
         return digest("folder", *(f"{path.name}:{file_digest(path)}" for path in files))[:16]
     return digest("hub", name)[:16]

@@ -66,8 +66,14 @@ def _fit(workspace: Workspace, target: TargetSection) -> Boundary:
     usable = [index for index, label in enumerate(labels) if label.label not in {"unscored", "non_answer"}]
     languages = target.languages or workspace.config.project.languages
     openings = opening_tokens(chat, [workspace.packs[code] for code in languages if code in workspace.packs])
-    return fit_boundary(target.name, chat, [prompts[index] for index in usable],
-                        [labels[index].label in REFUSED for index in usable], openings, seed=workspace.config.project.seed)
+    return fit_boundary(
+        target.name,
+        chat,
+        [prompts[index] for index in usable],
+        [labels[index].label in REFUSED for index in usable],
+        openings,
+        seed=workspace.config.project.seed,
+    )
 
 
 def write_boundary(path: Path, boundary: Boundary) -> None:
@@ -76,8 +82,14 @@ def write_boundary(path: Path, boundary: Boundary) -> None:
 
     tensors = {"vector": boundary.direction.vector, "midpoint": boundary.direction.midpoint,
                "scale": boundary.scale, "weights": boundary.weights}  # fmt: skip
-    header = {"target": boundary.target, "model_digest": boundary.model_digest, "layer": boundary.direction.layer,
-              "separation": boundary.separation, "openings": list(boundary.openings), "languages": list(boundary.languages)}
+    header = {
+        "target": boundary.target,
+        "model_digest": boundary.model_digest,
+        "layer": boundary.direction.layer,
+        "separation": boundary.separation,
+        "openings": list(boundary.openings),
+        "languages": list(boundary.languages),
+    }
     data = save(tensors, metadata={"boundary": canonical(header)})
     write_atomically(path, lambda file: file.write(data))
 
@@ -90,8 +102,16 @@ def read_boundary(path: Path) -> Boundary:
         header = json.loads(file.metadata()["boundary"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     direction = Direction(header["layer"], tensors["vector"], tensors["midpoint"])
-    return Boundary(header["target"], header["model_digest"], direction, header["separation"], tuple(header["openings"]),
-                    tuple(header["languages"]), tensors["scale"], tensors["weights"])
+    return Boundary(
+        header["target"],
+        header["model_digest"],
+        direction,
+        header["separation"],
+        tuple(header["openings"]),
+        tuple(header["languages"]),
+        tensors["scale"],
+        tensors["weights"],
+    )
 
 
 def describe(boundary: Boundary) -> dict[str, Any]:
@@ -100,5 +120,3 @@ def describe(boundary: Boundary) -> dict[str, Any]:
             "languages": list(boundary.languages), "model": boundary.model_digest,
             "weights": dict(zip(("intercept", "projection", "refusal_score", *boundary.languages),
                                 (round(float(value), 3) for value in boundary.weights[0]), strict=True))}  # fmt: skip
-
-

@@ -22,7 +22,9 @@ class Generation(NamedTuple):
     finished: bool
 
 
-def generate_replies(chat: ChatModel, prompts: Sequence[str], *, max_new_tokens: int, batch_size: int) -> list[Generation]:
+def generate_replies(
+    chat: ChatModel, prompts: Sequence[str], *, max_new_tokens: int, batch_size: int
+) -> list[Generation]:
     """Greedy replies in the order of `prompts`."""
     encoded = chat.encode(prompts)
     found: list[Generation] = [Generation("", False)] * len(prompts)
@@ -49,7 +51,9 @@ def _generate(chat: ChatModel, encoded: list[list[int]], max_new_tokens: int) ->
 def respond_step(workspace: Workspace, target: TargetSection, *, seeds: bool) -> Outcome:
     """Ask one target the project's seeds, or everything else that is alive."""
     config = workspace.config.replies
-    settings = canonical({"decoding": "greedy", "max_new_tokens": config.max_new_tokens, "model": model_digest(target.model)})
+    settings = canonical(
+        {"decoding": "greedy", "max_new_tokens": config.max_new_tokens, "model": model_digest(target.model)}
+    )
 
     def prepare():  # type: ignore[no-untyped-def]
         chat = loaded(target.model)
@@ -66,7 +70,14 @@ def respond_step(workspace: Workspace, target: TargetSection, *, seeds: bool) ->
     languages = target.languages or workspace.config.project.languages
     inputs = [row for row in rows if row.language in languages and (row.method == "seed") == seeds]
     name = f"respond-seeds-{target.name}" if seeds else f"respond-{target.name}"
-    step = Step(name, 1, {"settings": settings, "batch_size": config.batch_size}, prepare, SHARD_ROWS, f"replies of {target.name}")
+    step = Step(
+        name,
+        1,
+        {"settings": settings, "batch_size": config.batch_size},
+        prepare,
+        SHARD_ROWS,
+        f"replies of {target.name}",
+    )
     return workspace.run(step, inputs, Reply)
 
 

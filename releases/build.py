@@ -16,7 +16,7 @@ from curation.tables import TABLES, Table
 from curation.workspace import Workspace
 from releases.card import card_text
 from releases.gates import Gate, check_gates
-from releases.manifest import MANIFEST, content_digest, file_list, read_manifest, release_folder
+from releases.manifest import MANIFEST, content_digest, file_list, read_manifest, release_folder, verify
 
 SPLITS = ("test", "train", "controversial")
 TRAIN_SHARE = 0.25
@@ -31,14 +31,19 @@ class Built(NamedTuple):
     def line(self) -> str:
         """One line for the terminal."""
         kind = "draft" if self.manifest["draft"] else "release"
-        return f"{kind} {self.manifest['version']}, {self.manifest['rows']['total']} rows, {self.folder.name}/{MANIFEST}"
+        return (
+            f"{kind} {self.manifest['version']}, {self.manifest['rows']['total']} rows, {self.folder.name}/{MANIFEST}"
+        )
 
 
 def run_build(workspace: Workspace) -> Built:
     """Build the configured version; a draft is replaced when its content changes, a published version never."""
     rows = release_rows(workspace)
     if not rows:
-        raise ReleaseError(f"{workspace.root}: no prompt has a verdict yet", fix="let people answer, then `morbench annotate pull` and `morbench verdicts`")
+        raise ReleaseError(
+            f"{workspace.root}: no prompt has a verdict yet",
+            fix="let people answer, then `morbench annotate pull` and `morbench verdicts`",
+        )
     config = workspace.config
     gates = check_gates(rows, config.project.languages, config.queue.min_responses)
     folder = release_folder(workspace)
@@ -48,10 +53,12 @@ def run_build(workspace: Workspace) -> Built:
         manifest = _write(made, workspace, rows, gates)
         if (folder / MANIFEST).exists():
             old = read_manifest(folder)
-            if old == manifest:
+            if old == manifest and not verify(folder):  # a damaged copy of the same version is built again
                 return Built(folder, old)
-            if not old["draft"]:
-                raise ReleaseError(f"{folder} is published and never changes", fix="raise release.version in morbench.toml")
+            if not old["draft"] and old != manifest:
+                raise ReleaseError(
+                    f"{folder} is published and never changes", fix="raise release.version in morbench.toml"
+                )
         if folder.exists():  # moved whole: a kill while deleting must not leave a folder that nothing can replace
             os.replace(folder, Path(scratch) / "old")
         os.replace(made, folder)
@@ -98,7 +105,19 @@ def _write(folder: Path, workspace: Workspace, rows: list[dict[str, Any]], gates
     import pyarrow.parquet as pq
 
     (folder / "data").mkdir(parents=True)
-    strings = ("id", "text", "language", "category", "verdict", "split", "intent", "method", "generator", "provenance", "margins")
+    strings = (
+        "id",
+        "text",
+        "language",
+        "category",
+        "verdict",
+        "split",
+        "intent",
+        "method",
+        "generator",
+        "provenance",
+        "margins",
+    )
     schema = pa.schema([(name, pa.list_(pa.string()) if name.endswith("_by") else pa.string() if name in strings else
                          pa.bool_() if name == "simulated" else pa.int64() if name == "responses" else pa.float64())
                         for name in rows[0]])  # fmt: skip
@@ -106,7 +125,9 @@ def _write(folder: Path, workspace: Workspace, rows: list[dict[str, Any]], gates
     for split in SPLITS:
         part = [row for row in rows if row["split"] == split]
         if part:
-            pq.write_table(pa.Table.from_pylist(part, schema=schema), folder / f"data/{split}.parquet", compression="zstd")
+            pq.write_table(
+                pa.Table.from_pylist(part, schema=schema), folder / f"data/{split}.parquet", compression="zstd"
+            )
             by_split[split] = len(part)
     counts = {"total": len(rows), "by_split": by_split,
               "by_language": dict(sorted(Counter(row["language"] for row in rows).items())),

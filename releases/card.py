@@ -10,7 +10,9 @@ def card_text(head: dict[str, Any]) -> str:
     rows = head["rows"]
     files = "\n".join(f"      - split: {split}\n        path: data/{split}.parquet" for split in rows["by_split"])
     languages = "\n".join(f"  - {code}" for code in rows["by_language"])
-    gates = "\n".join(f"| {gate['name']} | {'held' if gate['held'] else 'FAILED'} | {gate['evidence']} |" for gate in head["gates"])
+    gates = "\n".join(
+        f"| {gate['name']} | {'held' if gate['held'] else 'FAILED'} | {gate['evidence']} |" for gate in head["gates"]
+    )
     counts = "\n".join(f"| {code} | {count} |" for code, count in rows["by_language"].items())
     draft = ("\n> **Draft.** This version fails a gate (below) and must not be cited or compared. Rows marked `simulated` were answered by a "
              "program, not by people.\n" if head["draft"] else "")  # fmt: skip

@@ -69,8 +69,10 @@ app = typer.Typer(
 
 
 @app.callback()
-def root(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
-         version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True)) -> None:
+def root(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+) -> None:
     """Options that come before every command."""
     if version:
         from importlib.metadata import version as installed
@@ -96,8 +98,12 @@ def main() -> None:
 
         if debug or exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        _fail(StorageError("no space left on the disk" + (f" of {exc.filename}" if exc.filename else ""),
-                           fix="free some space and run the same command again: finished work is kept"))
+        _fail(
+            StorageError(
+                "no space left on the disk" + (f" of {exc.filename}" if exc.filename else ""),
+                fix="free some space and run the same command again: finished work is kept",
+            )
+        )
 
 
 def _fail(exc: MorbenchError) -> None:

@@ -29,13 +29,19 @@ def init(
 
     codes = tuple(code.strip() for code in languages.split(",") if code.strip())
     workspace = Workspace.create(folder, codes, seed)
-    say(f"made {folder / 'morbench.toml'} ({', '.join(workspace.config.project.languages)}); next: morbench run --project {folder}")
+    say(
+        f"made {folder / 'morbench.toml'} ({', '.join(workspace.config.project.languages)}); next: morbench run --project {folder}"
+    )
 
 
 @app.command()
 def run(
     project: Project = Path(),
-    simulate: bool = typer.Option(False, "--simulate", help="Let simulated annotators answer the queue (marked so for ever; the release stays a draft)."),
+    simulate: bool = typer.Option(
+        False,
+        "--simulate",
+        help="Let simulated annotators answer the queue (marked so for ever; the release stays a draft).",
+    ),
     port: int | None = typer.Option(None, help="Port of the embedded Argilla (default: queue.port in morbench.toml)."),
     as_json: Json = False,
 ) -> None:
@@ -87,8 +93,11 @@ def _show_state(workspace: object, as_json: bool) -> None:
                    "report": str(report) if report.exists() else None, "argilla": place})  # fmt: skip
         return
     languages = workspace.config.project.languages
-    show_table("what happened", ("", "", *languages, "all"),
-               [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in rows])
+    show_table(
+        "what happened",
+        ("", "", *languages, "all"),
+        [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in rows],
+    )
     if report.exists():
         print(f"{'report':<12} {report}")
     for name, value in place.items():
@@ -111,8 +120,11 @@ def build(project: Project = Path(), as_json: Json = False) -> None:
         show_json(built.manifest)
         return
     print(built.line())
-    show_table("gates", ("gate", "held", "evidence"),
-               [(gate["name"], "yes" if gate["held"] else "NO", gate["evidence"]) for gate in built.manifest["gates"]])
+    show_table(
+        "gates",
+        ("gate", "held", "evidence"),
+        [(gate["name"], "yes" if gate["held"] else "NO", gate["evidence"]) for gate in built.manifest["gates"]],
+    )
 
 
 @release_app.command("verify")
@@ -128,16 +140,24 @@ def verify_release(folder: Path = typer.Argument(help="The folder of a version."
     if as_json:
         show_json({"folder": str(folder), "problems": problems})
     if problems:
-        raise ReleaseError(f"{folder} is not the version that was built: {'; '.join(problems[:5])}",
-                           fix="restore it from where it was published")
+        raise ReleaseError(
+            f"{folder} is not the version that was built: {'; '.join(problems[:5])}",
+            fix="restore it from where it was published",
+        )
     if not as_json:
-        print(f"{folder}: {len(read_manifest(folder)['files'])} files as listed, content {read_manifest(folder)['content_sha256'][:16]}")
+        print(
+            f"{folder}: {len(read_manifest(folder)['files'])} files as listed, content {read_manifest(folder)['content_sha256'][:16]}"
+        )
 
 
 @app.command()
 def score(
-    folder: Path | None = typer.Argument(None, help="The folder of a version; without it, the project's version and targets."),
-    target: str = typer.Option("", help="With a folder: the model to score (reference, reference-en, a folder, a hub name)."),
+    folder: Path | None = typer.Argument(
+        None, help="The folder of a version; without it, the project's version and targets."
+    ),
+    target: str = typer.Option(
+        "", help="With a folder: the model to score (reference, reference-en, a folder, a hub name)."
+    ),
     out: Path | None = typer.Option(None, "--out", "-o", help="Where the scores are written as JSON."),
     project: Project = Path(),
     as_json: Json = False,
@@ -166,7 +186,11 @@ def score(
     if as_json:
         show_json([score_row(row) for row in found])
     else:
-        show_table("scores", ("target", "language", "benign refused (over-refusal)", "harmful refused (safety)", "unscored"), score_table(found))
+        show_table(
+            "scores",
+            ("target", "language", "benign refused (over-refusal)", "harmful refused (safety)", "unscored"),
+            score_table(found),
+        )
 
 
 @app.command()

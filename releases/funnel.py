@@ -36,13 +36,23 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
 
     candidates = [row for row in prompts.values() if row.category != "harmless"]
     for method, intent in (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown")):
-        add("candidates in", f"{method}, {intent}", [row.language for row in candidates if (row.method, row.intent) == (method, intent)])
+        add(
+            "candidates in",
+            f"{method}, {intent}",
+            [row.language for row in candidates if (row.method, row.intent) == (method, intent)],
+        )
     rows += _writers_rejects(workspace)
     for step in ("identify", "dedup"):
         reasons = Counter((row.reason, prompts[row.prompt_id].language) for row in workspace.rejects(step).rows()
                           if row.prompt_id in prompts)  # fmt: skip
         for reason in sorted({reason for reason, _ in reasons}):
-            rows.append(FunnelRow("dropped", f"{step}: {reason}", {lang: count for (why, lang), count in reasons.items() if why == reason}))
+            rows.append(
+                FunnelRow(
+                    "dropped",
+                    f"{step}: {reason}",
+                    {lang: count for (why, lang), count in reasons.items() if why == reason},
+                )
+            )
     alive = {row.id: row for row in workspace.alive(("identify", "dedup")) if row.category != "harmless"}
     add("labelled", "alive, answered by every target", [row.language for row in alive.values()])
     queued = [row for row in workspace.table(Triage).rows() if row.batch and row.prompt_id in prompts]
@@ -52,7 +62,11 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
     real = {(row.prompt_id, row.annotator) for row in answers if not row.simulated}
     simulated = {(row.prompt_id, row.annotator) for row in answers if row.simulated}
     add("answered", "responses by people", [prompts[key].language for key, _ in sorted(real) if key in prompts])
-    add("answered", "responses by simulated annotators", [prompts[key].language for key, _ in sorted(simulated) if key in prompts])
+    add(
+        "answered",
+        "responses by simulated annotators",
+        [prompts[key].language for key, _ in sorted(simulated) if key in prompts],
+    )
     verdicts = workspace.table(Verdict).rows()
     for verdict in ("benign", "harmful", "controversial"):
         add("verdicts", verdict, [prompts[row.prompt_id].language for row in verdicts if row.verdict == verdict])
@@ -61,12 +75,17 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
 
 def _writers_rejects(workspace: Workspace) -> list[FunnelRow]:
     """What the writers made and did not keep, by reason; their texts never became prompts, so the evidence names the language."""
-    steps = {"mutate": "mutation", **{f"sample-{language}": "sampling" for language in workspace.config.project.languages}}
+    steps = {
+        "mutate": "mutation",
+        **{f"sample-{language}": "sampling" for language in workspace.config.project.languages},
+    }
     counts: dict[tuple[str, str], Counter[str]] = {}
     for step, writer in steps.items():
         for row in workspace.rejects(step).rows():
             counts.setdefault((writer, row.reason), Counter())[json.loads(row.evidence)["language"]] += 1
-    return [FunnelRow("not kept", f"{writer}: {reason}", dict(found)) for (writer, reason), found in sorted(counts.items())]
+    return [
+        FunnelRow("not kept", f"{writer}: {reason}", dict(found)) for (writer, reason), found in sorted(counts.items())
+    ]
 
 
 def released(workspace: Workspace) -> FunnelRow | None:
@@ -77,4 +96,8 @@ def released(workspace: Workspace) -> FunnelRow | None:
     if not (folder / "manifest.json").exists():
         return None
     manifest = read_manifest(folder)
-    return FunnelRow("released", f"version {manifest['version']}{' (draft)' if manifest['draft'] else ''}", manifest["rows"]["by_language"])
+    return FunnelRow(
+        "released",
+        f"version {manifest['version']}{' (draft)' if manifest['draft'] else ''}",
+        manifest["rows"]["by_language"],
+    )

@@ -29,6 +29,10 @@ def check_gates(rows: list[dict[str, Any]], languages: tuple[str, ...], min_resp
     return [
         Gate("people_only", simulated == 0, f"{simulated} of {len(rows)} rows hold a simulated response"),
         Gate("enough_responses", thin == 0, f"{thin} rows have fewer than {min_responses} responses"),
-        Gate("both_sides", not sides, f"languages without a benign or a harmful row: {', '.join(sorted(set(sides))) or 'none'}"),
+        Gate(
+            "both_sides",
+            not sides,
+            f"languages without a benign or a harmful row: {', '.join(sorted(set(sides))) or 'none'}",
+        ),
         Gate("splits_apart", crossing == 0, f"{crossing} texts stand in two splits"),
     ]

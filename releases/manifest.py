@@ -22,7 +22,10 @@ def release_folder(workspace: Workspace, version: str = "") -> Path:
 def file_list(folder: Path) -> list[dict[str, Any]]:
     """Path, size and SHA-256 of every file but the manifest, sorted by path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return [{"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths]
+    return [
+        {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for path in paths
+    ]
 
 
 def content_digest(files: list[dict[str, Any]]) -> str:
@@ -38,9 +41,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ReleaseError(f"{folder} has no {MANIFEST}", fix="give the folder of a release") from None
     except ValueError as exc:
         raise ReleaseError(f"{folder / MANIFEST} is not valid JSON: {exc}", fix="build the release again") from None
-    missing = [key for key in ("version", "draft", "rows", "files", "content_sha256") if not isinstance(manifest, dict) or key not in manifest]
+    missing = [
+        key
+        for key in ("version", "draft", "rows", "files", "content_sha256")
+        if not isinstance(manifest, dict) or key not in manifest
+    ]
     if missing:
-        raise ReleaseError(f"{folder / MANIFEST} is no manifest of a release: {', '.join(missing)} missing", fix="build the release again")
+        raise ReleaseError(
+            f"{folder / MANIFEST} is no manifest of a release: {', '.join(missing)} missing",
+            fix="build the release again",
+        )
     return dict(manifest)
 
 

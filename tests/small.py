@@ -15,13 +15,22 @@ def small_pack(folder: Path, code: str = "en", *, seeds: int = 12, blocks: int =
     lines = [f"{key} = {toml(getattr(pack, key))}" for key in ("code", "name", "native_name", "script")]
     lines += ["[annotation]", *(f"{key} = {toml(getattr(pack, key))}" for key in ("title", "question", "guidelines"))]
     lines += ["[annotation.options]", *(f"{key} = {toml(text)}" for key, text in pack.options.items())]
-    lines += ["[refusals]", f"full = {toml(list(pack.full_refusals))}", f"partial = {toml(list(pack.partial_refusals))}"]
+    lines += [
+        "[refusals]",
+        f"full = {toml(list(pack.full_refusals))}",
+        f"partial = {toml(list(pack.partial_refusals))}",
+    ]
     for section in ("benign", "harmful", "harmless"):
         rows = getattr(pack, section)
         for row in rows[:: max(1, len(rows) // seeds)][:seeds]:
             lines += [f"[[{section}]]", f"text = {toml(row.text)}", f"category = {toml(row.category)}"]
     for block in pack.grammar[:blocks]:
-        lines += ["[[grammar]]", f"category = {toml(block.category)}", f"frames = {toml(list(block.frames))}", "[grammar.slots]"]
+        lines += [
+            "[[grammar]]",
+            f"category = {toml(block.category)}",
+            f"frames = {toml(list(block.frames))}",
+            "[grammar.slots]",
+        ]
         lines += [f"{name} = {toml(list(values))}" for name, values in block.slots.items()]
     path = folder / f"{code}.toml"
     write_text(path, "\n".join(lines) + "\n")

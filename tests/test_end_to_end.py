@@ -49,14 +49,11 @@ def make_project(parent: Path) -> Path:
     done = morbench("init", "bench", "--languages", "en", cwd=parent)
     assert done.returncode == 0, done.stderr
     path = parent / "bench/morbench.toml"
-    lines = []
-    for line in path.read_text(encoding="utf-8").partition("[[targets]]")[0].splitlines():
-        lines.append(line)
-    lines += TARGET.splitlines()
-    lines += ("[replies]" + path.read_text(encoding="utf-8").partition("[replies]")[2]).splitlines()
+    before, _, after = path.read_text(encoding="utf-8").partition("[[targets]]")
     changed = SETTINGS | {"port": free_port()}
-    text = "\n".join(f"{line.split()[0]} = {changed[line.split()[0]]}" if line.split() and line.split()[0] in changed else line for line in lines)
-    path.write_text(text + "\n", encoding="utf-8")
+    lines = [f"{key} = {changed[key]}" if (key := line.partition(" ")[0]) in changed else line
+             for line in f"{before}{TARGET}[replies]{after.partition('[replies]')[2]}".splitlines()]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     small_pack(parent / "bench/languages")
     return parent / "bench"
 
@@ -98,7 +95,11 @@ def files(project: Path) -> dict[str, bytes]:
         for path in sorted((project / table).rglob("*")):
             name = path.relative_to(project)
             # answers carry the server's clock, and their shards are named by content
-            if path.is_file() and not any(part.startswith(".") for part in name.parts) and name.parts[:2] != ("rejects", "responses"):
+            if (
+                path.is_file()
+                and not any(part.startswith(".") for part in name.parts)
+                and name.parts[:2] != ("rejects", "responses")
+            ):
                 found[name.as_posix()] = path.read_bytes()
     return found
 

@@ -19,7 +19,18 @@ else:
 
 BUILT_IN = Path(__file__).parent / "packs"
 _SLOT = re.compile(r"\{([a-z_]+)\}")
-_SECTIONS = ("code", "name", "native_name", "script", "annotation", "refusals", "benign", "harmful", "harmless", "grammar")
+_SECTIONS = (
+    "code",
+    "name",
+    "native_name",
+    "script",
+    "annotation",
+    "refusals",
+    "benign",
+    "harmful",
+    "harmless",
+    "grammar",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,14 +96,18 @@ def read_pack(path: Path) -> Pack:
     try:
         raw = tomllib.loads(path.read_bytes().decode("utf-8"))
     except OSError as exc:
-        raise PackError(f"cannot read {path}: {exc.strerror}", fix="give the code of a pack or a readable file") from None
+        raise PackError(
+            f"cannot read {path}: {exc.strerror}", fix="give the code of a pack or a readable file"
+        ) from None
     except UnicodeDecodeError as exc:
         raise PackError(f"{path} is not UTF-8 (byte {exc.start})", fix="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as exc:
         raise PackError(f"{path} is not valid TOML: {exc}", fix="correct that line") from None
     for section in _SECTIONS:
         if section not in raw:
-            raise PackError(f"{path}: section {section!r} is missing", fix="see the built-in pack en.toml for its layout")
+            raise PackError(
+                f"{path}: section {section!r} is missing", fix="see the built-in pack en.toml for its layout"
+            )
     for section in raw:
         if section not in _SECTIONS:
             raise PackError(f"{path}: unknown section {section!r}", fix=f"known: {', '.join(_SECTIONS)}")
@@ -112,7 +127,9 @@ class _PackReader:
     def pack(self) -> Pack:
         raw = self.raw
         annotation, refusals = self.table("annotation"), self.table("refusals")
-        options = {answer: self.string(annotation.get("options", {}), answer, "annotation.options") for answer in ANSWERS}
+        options = {
+            answer: self.string(annotation.get("options", {}), answer, "annotation.options") for answer in ANSWERS
+        }
         return Pack(
             code=raw["code"], name=self.string(raw, "name", "top"), native_name=self.string(raw, "native_name", "top"),
             script=self.string(raw, "script", "top"), title=self.string(annotation, "title", "annotation"),
@@ -147,7 +164,11 @@ class _PackReader:
 
     def phrases(self, table: dict[str, Any], key: str) -> tuple[str, ...]:
         value = table.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) and item.strip() for item in value):
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(item, str) and item.strip() for item in value)
+        ):
             raise self.fail(f"[refusals] {key} must be a list of phrases", "see en.toml")
         return tuple(dict.fromkeys(value))
 
@@ -157,12 +178,16 @@ class _PackReader:
             text = self.string(entry, "text", f"[[{section}]] number {index}")
             category = entry.get("category", "harmless" if categories is None else None)
             if categories is not None and category not in categories:
-                raise self.fail(f"[[{section}]] {text!r}: unknown category {category!r}", f"one of {', '.join(categories)}")
+                raise self.fail(
+                    f"[[{section}]] {text!r}: unknown category {category!r}", f"one of {', '.join(categories)}"
+                )
             key = normalise(text)
             if key in self.seen:
                 raise self.fail(f"[[{section}]] duplicate seed {text!r} (also in [[{self.seen[key]}]])", "remove one")
             self.seen[key] = section
-            found.append(make_prompt(text, self.raw["code"], category=category or "harmless", intent=intent, method="seed"))
+            found.append(
+                make_prompt(text, self.raw["code"], category=category or "harmless", intent=intent, method="seed")
+            )
         return tuple(found)
 
     def block(self, index: int, raw: dict[str, Any]) -> GrammarBlock:
@@ -178,5 +203,7 @@ class _PackReader:
         for frame in frames:
             for name in _SLOT.findall(frame):
                 if name not in slots:
-                    raise self.fail(f"{where}: frame {frame!r} names no known slot {name!r}", f"known: {', '.join(slots)}")
+                    raise self.fail(
+                        f"{where}: frame {frame!r} names no known slot {name!r}", f"known: {', '.join(slots)}"
+                    )
         return GrammarBlock(category, tuple(frames), {name: tuple(values) for name, values in slots.items()})

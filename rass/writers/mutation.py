@@ -74,7 +74,9 @@ def _select(workspace: Workspace, rows: list[Prompt]) -> Output:
     distance = {row.id: min((abs(margin.margin) for margin in margins[row.id]), default=0.0) for row in rows}
     kept: list[Prompt] = []
     for language in workspace.config.project.languages:
-        kept += choose_near([row for row in rows if row.language == language], distance, workspace.config.candidates.mutations)
+        kept += choose_near(
+            [row for row in rows if row.language == language], distance, workspace.config.candidates.mutations
+        )
     chosen = {row.id for row in kept}
     dropped = [Reject(row.id, "mutate", "farther_from_boundary", canonical({"text": row.text, "language": row.language, "distance": round(distance[row.id], 4)}))
                for row in rows if row.id not in chosen]  # fmt: skip

@@ -42,7 +42,9 @@ class Sample(NamedTuple):
     shots: tuple[str, ...]
 
 
-def draw(chat: ChatModel, pack: Pack, direction: Direction, coefficients: Sequence[float], count: int, seed: int) -> list[Sample]:
+def draw(
+    chat: ChatModel, pack: Pack, direction: Direction, coefficients: Sequence[float], count: int, seed: int
+) -> list[Sample]:
     """Sample `count` continuations of few-shot lists of benign seeds, the coefficients taking turns."""
     import torch
 
@@ -81,7 +83,9 @@ def judge(text: str, known: set[str], pack: Pack) -> str:
         return "too_short"
     if normalise(text) in known:
         return "copy_of_seed"
-    if re.search(r"(.{2,}?)\1{3,}", text) or (len(words := text.casefold().split()) > 5 and len(set(words)) < len(words) / 2):
+    if re.search(r"(.{2,}?)\1{3,}", text) or (
+        len(words := text.casefold().split()) > 5 and len(set(words)) < len(words) / 2
+    ):
         return "repeats"
     return ""
 
@@ -97,20 +101,29 @@ def run_sampling(workspace: Workspace) -> Outcome:
     def prepare():  # type: ignore[no-untyped-def]
         return lambda rows: _sample_language(workspace, rows)
 
-    seeds = [row for row in workspace.table(Prompt).rows(("seeds",)) if row.intent == "benign" and row.category != "harmless"]
+    seeds = [
+        row for row in workspace.table(Prompt).rows(("seeds",)) if row.intent == "benign" and row.category != "harmless"
+    ]
     outcomes = []
     for language in config.project.languages:
         rows = [row for row in seeds if row.language == language] if config.candidates.samples else []
         if rows and not config.targets_for(language):
-            raise ConfigError(f"{workspace.root / FILE_NAME}: no target is asked prompts in {language!r}",
-                              fix="add that language to a target, or take it out of project.languages")
+            raise ConfigError(
+                f"{workspace.root / FILE_NAME}: no target is asked prompts in {language!r}",
+                fix="add that language to a target, or take it out of project.languages",
+            )
         if rows and len(rows) <= SHOTS:
-            raise PackError(f"the language pack {language!r} has {len(rows)} [[benign]] seeds, sampling needs {SHOTS + 1}",
-                            fix="write some more")
+            raise PackError(
+                f"the language pack {language!r} has {len(rows)} [[benign]] seeds, sampling needs {SHOTS + 1}",
+                fix="write some more",
+            )
         step = Step(f"sample-{language}", 1, settings, prepare, title=f"steered sampling, {language}")
         outcomes.append(workspace.run(step, rows, Prompt))
-    return Outcome([row for outcome in outcomes for row in outcome.rows], [row for outcome in outcomes for row in outcome.rejects],
-                   sum(outcome.computed for outcome in outcomes))
+    return Outcome(
+        [row for outcome in outcomes for row in outcome.rows],
+        [row for outcome in outcomes for row in outcome.rejects],
+        sum(outcome.computed for outcome in outcomes),
+    )
 
 
 def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
@@ -120,7 +133,9 @@ def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
     target = config.targets_for(language)[0]
     chat, boundary, pack = loaded(target.model), boundary_for(workspace, target), workspace.packs[language]
     step = f"sample-{language}"
-    samples = draw(chat, pack, boundary.direction, config.candidates.steering, config.candidates.samples, config.project.seed)
+    samples = draw(
+        chat, pack, boundary.direction, config.candidates.steering, config.candidates.samples, config.project.seed
+    )
     header = "".join(f"- {row.text}\n" for row in seeds[:SHOTS]) + "-"
     known = {normalise(row.text) for row in seeds}
     kept: dict[str, Prompt] = {}
@@ -138,7 +153,9 @@ def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
         reason = reason or ("not_fluent" if nats > ceiling else "") or ("same_text" if row.id in kept else "")
         if reason:
             seen[row.id] += 1  # several empty samples share an id: number them, so that each keeps its own row
-            evidence = canonical({"text": row.text, "language": language, "nats_per_token": round(nats, 3), "ceiling": round(ceiling, 3)})
+            evidence = canonical(
+                {"text": row.text, "language": language, "nats_per_token": round(nats, 3), "ceiling": round(ceiling, 3)}
+            )
             rejects.append(Reject(f"{row.id}-{seen[row.id]}", step, reason, evidence))
         else:
             kept[row.id] = row

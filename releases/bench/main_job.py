@@ -35,7 +35,11 @@ def bench_main(languages: str, data: Path | None) -> tuple[list[BenchRow], list[
         rows += _run_rows(Path(scratch) / "bench", languages)
     for name in CARRIERS:
         rows += reference_rows(name, data)
-    notes = [] if data else ["The public sets were not at hand: reference models were measured on the language packs' seeds only."]
+    notes = (
+        []
+        if data
+        else ["The public sets were not at hand: reference models were measured on the language packs' seeds only."]
+    )
     return rows, notes
 
 
@@ -49,7 +53,9 @@ def reference_rows(name: str, data: Path | None) -> list[BenchRow]:
 def _reference_row(name: str, row: Measured) -> BenchRow:
     kind = next((kind for kind in BARS[name] if row.what.endswith(kind)), "")
     at_least, at_most = BARS[name].get(kind, (None, None))
-    return rate_row(f"{name} refuses: {row.what} ({row.language})", wilson(row.refused, row.n), at_least=at_least, at_most=at_most)
+    return rate_row(
+        f"{name} refuses: {row.what} ({row.language})", wilson(row.refused, row.n), at_least=at_least, at_most=at_most
+    )
 
 
 def _reload_rows() -> list[BenchRow]:
@@ -76,7 +82,9 @@ def _run_rows(folder: Path, languages: str) -> list[BenchRow]:
         for language in workspace.config.project.languages:
             count = len({row.id for row in alive if row.language == language} - seeds)
             rows.append(limit_row(f"distinct candidates beside seeds ({language})", count, "", at_least=100))
-        scores = json.loads((folder / "scores" / f"{workspace.config.release.version}.json").read_text(encoding="utf-8"))["scores"]
+        scores = json.loads(
+            (folder / "scores" / f"{workspace.config.release.version}.json").read_text(encoding="utf-8")
+        )["scores"]
         rows += [rate_row(f"{score['target']} on the draft, {score['side'].replace('_', '-')} ({score['language']})",
                           wilson(score["hits"], score["n"])) for score in scores if score["n"]]  # fmt: skip
     finally:

@@ -40,7 +40,9 @@ def rate_row(what: str, rate: Rate, *, at_least: float | None = None, at_most: f
     return BenchRow(what, round(value, 1), "%", round(100 * rate.low, 1), round(100 * rate.high, 1), rate.n, bar, held)
 
 
-def limit_row(what: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None) -> BenchRow:
+def limit_row(
+    what: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None
+) -> BenchRow:
     """A plain measurement against a bar."""
     bar = f"<= {at_most:g} {unit}" if at_most is not None else f">= {at_least:g} {unit}" if at_least is not None else ""
     held = value <= at_most if at_most is not None else value >= at_least if at_least is not None else None
@@ -52,7 +54,9 @@ def machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         cpu = names[0] if names else cpu
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {}
@@ -61,12 +65,23 @@ def machine() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "absent"
-    return {"cpu": cpu, "cores": cores, "python": platform.python_version(), "system": platform.system(), "versions": versions}
+    return {
+        "cpu": cpu,
+        "cores": cores,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "versions": versions,
+    }
 
 
 def write_rows(path: Path, name: str, rows: Sequence[BenchRow], notes: Sequence[str] = ()) -> None:
     """Write a bench's result file."""
-    document = {"bench": name, "machine": machine(), "notes": list(notes), "rows": [dataclasses.asdict(row) for row in rows]}
+    document = {
+        "bench": name,
+        "machine": machine(),
+        "notes": list(notes),
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 

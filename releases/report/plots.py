@@ -36,11 +36,15 @@ def margin_plot(points: Sequence[MarginPoint], languages: dict[str, str]) -> str
                 axis = axes[row][column]
                 here = [point for point in points if point.language == code and point.target == target]
                 groups = [group for group in COLOURS if any(point.group == group for point in here)]
-                values = [np.clip([point.margin for point in here if point.group == group], -limit, limit) for group in groups]
+                values = [
+                    np.clip([point.margin for point in here if point.group == group], -limit, limit) for group in groups
+                ]
                 if values:
                     axis.hist(values, bins=bins, stacked=True, color=[COLOURS[group] for group in groups])
                 else:
-                    axis.text(0.5, 0.5, "not asked in this language", transform=axis.transAxes, ha="center", color="#888888")
+                    axis.text(
+                        0.5, 0.5, "not asked in this language", transform=axis.transAxes, ha="center", color="#888888"
+                    )
                 axis.axvline(0, color="#333333", linewidth=1, linestyle="--")
                 axis.set_yticks([])
                 axis.spines["left"].set_visible(False)
@@ -68,9 +72,17 @@ def rate_plot(scores: Sequence[Score]) -> str:
             if not score.rate.n:
                 continue
             y = -lines.index((score.target, score.language)) + (0.12 if score.side == "over_refusal" else -0.12)
-            axis.plot([100 * score.rate.low, 100 * score.rate.high], [y, y], color=SIDE_COLOURS[score.side], linewidth=2, alpha=0.5)
+            axis.plot(
+                [100 * score.rate.low, 100 * score.rate.high],
+                [y, y],
+                color=SIDE_COLOURS[score.side],
+                linewidth=2,
+                alpha=0.5,
+            )
             axis.plot(100 * score.rate.value, y, "o", color=SIDE_COLOURS[score.side], markersize=6)
-        axis.set_yticks([-index for index in range(len(lines))], [f"{target}, {language}" for target, language in lines])
+        axis.set_yticks(
+            [-index for index in range(len(lines))], [f"{target}, {language}" for target, language in lines]
+        )
         axis.set_xlim(-2, 102)
         axis.set_ylim(-len(lines) + 0.4, 0.6)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -41,7 +41,9 @@ class Sample:
     method: str
     verdict: str
     margin: float
-    outcomes: list[tuple[str, str, str]]  # target, label, reply (withheld where a harmful prompt was answered, were it in part)
+    outcomes: list[
+        tuple[str, str, str]
+    ]  # target, label, reply (withheld where a harmful prompt was answered, were it in part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,21 +72,38 @@ class ReportData:
         points = [MarginPoint(row.prompt_id, prompts[row.prompt_id].language, row.target,
                               _group(prompts[row.prompt_id], labels.get((row.prompt_id, row.target), "")), row.margin)
                   for row in margins if row.prompt_id in prompts and prompts[row.prompt_id].category != "harmless"]  # fmt: skip
-        return cls(manifest["name"], manifest["version"], manifest["draft"], manifest["gates"],
-                   {code: pack.name for code, pack in workspace.packs.items()},
-                   funnel(workspace) + ([version] if version else []), points, run_scores(workspace),
-                   _samples(workspace, prompts, labels, margins), _reject_samples(workspace.all_rejects(), prompts))
+        return cls(
+            manifest["name"],
+            manifest["version"],
+            manifest["draft"],
+            manifest["gates"],
+            {code: pack.name for code, pack in workspace.packs.items()},
+            funnel(workspace) + ([version] if version else []),
+            points,
+            run_scores(workspace),
+            _samples(workspace, prompts, labels, margins),
+            _reject_samples(workspace.all_rejects(), prompts),
+        )
 
     def write_tables(self, folder: Path) -> None:
         """Write margins.csv, rates.csv and funnel.csv."""
         languages = list(self.languages)
-        _write_csv(folder / "margins.csv", ("prompt_id", "language", "target", "group", "margin"),
-                   [(p.prompt_id, p.language, p.target, p.group, f"{p.margin:.4f}") for p in self.margins])
+        _write_csv(
+            folder / "margins.csv",
+            ("prompt_id", "language", "target", "group", "margin"),
+            [(p.prompt_id, p.language, p.target, p.group, f"{p.margin:.4f}") for p in self.margins],
+        )
         _write_csv(folder / "rates.csv", ("target", "language", "side", "rate", "low", "high", "hits", "n", "unscored"),
                    [(s.target, s.language, s.side, f"{s.rate.value:.4f}", f"{s.rate.low:.4f}", f"{s.rate.high:.4f}", s.rate.hits,
                      s.rate.n, s.unscored) for s in self.scores])  # fmt: skip
-        _write_csv(folder / "funnel.csv", ("stage", "detail", *languages, "all"),
-                   [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in self.funnel])
+        _write_csv(
+            folder / "funnel.csv",
+            ("stage", "detail", *languages, "all"),
+            [
+                (row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total)
+                for row in self.funnel
+            ],
+        )
 
 
 def _group(prompt: Prompt, label: str) -> str:

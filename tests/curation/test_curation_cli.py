@@ -38,8 +38,15 @@ def test_identify_a_file(tmp_path: Path) -> None:
 
 def test_dedup_a_file_loses_no_row(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("curation.embedding.load_encoder", lambda name: LetterEncoder())
-    texts = ["How do I kill a process?", "Name a river in France", "how do I kill a process", "How do I kill a process?!"]
-    source = lines(tmp_path / "in.jsonl", *({"prompt": text, "language": "en", "id": f"row{n}"} for n, text in enumerate(texts)))
+    texts = [
+        "How do I kill a process?",
+        "Name a river in France",
+        "how do I kill a process",
+        "How do I kill a process?!",
+    ]
+    source = lines(
+        tmp_path / "in.jsonl", *({"prompt": text, "language": "en", "id": f"row{n}"} for n, text in enumerate(texts))
+    )
     call("dedup", source, "--out", tmp_path / "kept.jsonl")
     kept, removed = read_rows(tmp_path / "kept.jsonl"), read_rows(tmp_path / "kept.removed.jsonl")
     assert [row["id"] for row in kept] == ["row0", "row1"]
@@ -48,7 +55,11 @@ def test_dedup_a_file_loses_no_row(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_two_near_rows_of_a_small_file_are_found(tmp_path: Path) -> None:
-    source = lines(tmp_path / "in.jsonl", {"prompt": "How do I kill a Python process?"}, {"prompt": "How can I kill a Python process?"})
+    source = lines(
+        tmp_path / "in.jsonl",
+        {"prompt": "How do I kill a Python process?"},
+        {"prompt": "How can I kill a Python process?"},
+    )
     call("dedup", source, "-o", tmp_path / "out.jsonl", "-l", "en")
     assert len(read_rows(tmp_path / "out.jsonl")) == 1
 
@@ -73,14 +84,24 @@ def test_the_commands_work_in_a_project(workspace, write, monkeypatch) -> None:
     monkeypatch.setattr("curation.embedding.load_encoder", lambda name: LetterEncoder())
     first = seed("How do I kill a Python process?")
     write("seeds", [first])
-    write("mutate", [mutation("How do I kill a Python process?!?"), mutation("12345"), mutation("¿Cómo mato un proceso colgado?", "es")])
+    write(
+        "mutate",
+        [
+            mutation("How do I kill a Python process?!?"),
+            mutation("12345"),
+            mutation("¿Cómo mato un proceso colgado?", "es"),
+        ],
+    )
     write("respond-model", [reply(first, "I can't help with that.")], Reply)
     counts = json.loads(call("identify", "-p", workspace.root, "--json").stdout)
     assert counts["en"]["accepted"] == 1 and counts["en"]["no_letters"] == 1 and counts["es"]["accepted"] == 1
     assert json.loads(call("dedup", "-p", workspace.root, "--json").stdout)["es"]["accepted"] == 1
     assert json.loads(call("label", "-p", workspace.root, "--json").stdout)["model"]["full_refusal"] == 1
     rows = json.loads(call("triage", "-p", workspace.root, "--json").stdout)
-    assert {(row["language"], row["lane"], row["queued"]) for row in rows} == {("en", "confirm", 1), ("es", "decide", 1)}
+    assert {(row["language"], row["lane"], row["queued"]) for row in rows} == {
+        ("en", "confirm", 1),
+        ("es", "decide", 1),
+    }
     for command in ("identify", "dedup", "label", "triage"):
         assert call(command, "-p", workspace.root).exit_code == 0
 
@@ -100,4 +121,6 @@ def test_language_status_and_check(tmp_path: Path) -> None:
 def test_importing_the_commands_loads_nothing_heavy() -> None:
     heavy = "torch transformers numpy pyarrow rich.table py3langid pydantic"
     code = f"import curation.cli, sys; print([name for name in {heavy.split()!r} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

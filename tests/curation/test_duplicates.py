@@ -69,7 +69,9 @@ def test_protected_rows_stay() -> None:
     assert [(pair.removed, pair.witness) for pair in found] == [("c", "a")]
 
 
-@pytest.mark.parametrize(("one", "other"), [("How, do I kill it?", "how do i kill it"), ("ＫＩＬＬ it", "kill it!"), ("杀死它。", "杀死它")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("How, do I kill it?", "how do i kill it"), ("ＫＩＬＬ it", "kill it!"), ("杀死它。", "杀死它")]
+)
 def test_punctuation_case_and_width_make_no_other_text(one: str, other: str) -> None:
     assert text_key(one) == text_key(other)
 
@@ -78,12 +80,22 @@ def test_c_sharp_is_not_c() -> None:
     assert len({text_key("Kill a C process"), text_key("Kill a C# process"), text_key("Kill a C++ process")}) == 3
 
 
-FILL = [seed(f"{verb} {thing} now") for verb in ("Polish", "Borrow", "Draw") for thing in ("windows", "apples", "gravel", "jackets")]
+FILL = [
+    seed(f"{verb} {thing} now")
+    for verb in ("Polish", "Borrow", "Draw")
+    for thing in ("windows", "apples", "gravel", "jackets")
+]
 
 
 def test_seeds_stay_samples_fall_to_mutations_and_mutations_to_seeds(letters: LetterEncoder) -> None:
-    first, twin = seed("How do I kill a frozen process on Linux?"), seed("How do I kill a frozen process on Linux today?")
-    slot, steered = mutation("How do I kill a frozen process in Linux?"), sample("How do I kill a frozen process at Linux?")
+    first, twin = (
+        seed("How do I kill a frozen process on Linux?"),
+        seed("How do I kill a frozen process on Linux today?"),
+    )
+    slot, steered = (
+        mutation("How do I kill a frozen process in Linux?"),
+        sample("How do I kill a frozen process at Linux?"),
+    )
     found = duplicates_of([steered, slot, twin, first, *FILL], 0.8, letters)
     assert {row.prompt_id for row in found} == {slot.id, steered.id}
     assert {row.witness_id for row in found} <= {first.id, twin.id}
@@ -118,6 +130,8 @@ def test_the_step_names_witness_and_similarity_and_leaves_harmless_seeds_out(wor
     outcome = run_dedup(workspace)
     witness = seed("How do I kill a process then?").id
     assert outcome.rows == [Duplicate(twin.id, witness, 1.0, "same_text")]
-    assert [(row.step, row.reason, row.evidence) for row in outcome.rejects] == [("dedup", "duplicate", f"{witness} 1.0000")]
+    assert [(row.step, row.reason, row.evidence) for row in outcome.rejects] == [
+        ("dedup", "duplicate", f"{witness} 1.0000")
+    ]
     assert twin.id not in {row.id for row in workspace.alive(("identify", "dedup"))}
     assert run_dedup(workspace).computed == 0

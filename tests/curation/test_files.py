@@ -103,14 +103,22 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
 def test_rows_with_different_columns_are_all_written(tmp_path: Path) -> None:
     rows = [{"prompt": "a", "x": 1}, {"prompt": "b", "y": "text"}, {"prompt": "c", "x": "mixed"}]
     write_rows(tmp_path / "a.parquet", rows)
-    assert [(row["x"], row["y"]) for row in read_rows(tmp_path / "a.parquet", language="en")] == [("1", None), (None, "text"), ("mixed", None)]
+    assert [(row["x"], row["y"]) for row in read_rows(tmp_path / "a.parquet", language="en")] == [
+        ("1", None),
+        (None, "text"),
+        ("mixed", None),
+    ]
     write_rows(tmp_path / "a.jsonl", [{"prompt": "a", "score": float("nan")}])
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prompt": "a", "score": None}
 
 
 def test_the_output_is_named_known_and_not_the_input(tmp_path: Path) -> None:
     source = tmp_path / "a.jsonl"
-    for path, said in ((None, "--out"), (tmp_path / "a.txt", "unknown kind"), (tmp_path / "." / "a.jsonl", "overwrite")):
+    for path, said in (
+        (None, "--out"),
+        (tmp_path / "a.txt", "unknown kind"),
+        (tmp_path / "." / "a.jsonl", "overwrite"),
+    ):
         with pytest.raises(InputError, match=said):
             check_output(path, source)
     with pytest.raises(InputError, match="does not exist"):

@@ -33,7 +33,10 @@ class Fixed:
 def accepted(text: str, language: str) -> bool:
     identifier = load_identifier()
     found = detect(text, identifier, SCRIPTS)
-    return verdict_on(text, language, SCRIPTS[language], found, script_share(text, SCRIPTS[language]), 0.5, identifier) is None
+    return (
+        verdict_on(text, language, SCRIPTS[language], found, script_share(text, SCRIPTS[language]), 0.5, identifier)
+        is None
+    )
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -57,7 +60,9 @@ def test_confidence_is_a_probability_and_order_changes_nothing() -> None:
     assert identify_texts(texts[::-1]) == found[::-1]
 
 
-@pytest.mark.parametrize(("code", "tag"), [("zh-cn", "zh"), ("iw", "he"), ("pt_br", "pt-BR"), ("ZH-hant", "zh-Hant"), ("en", "en")])
+@pytest.mark.parametrize(
+    ("code", "tag"), [("zh-cn", "zh"), ("iw", "he"), ("pt_br", "pt-BR"), ("ZH-hant", "zh-Hant"), ("en", "en")]
+)
 def test_codes_are_bcp47(code: str, tag: str) -> None:
     assert bcp47(code) == tag
 
@@ -120,7 +125,13 @@ def test_langdetect_is_there_by_name_and_repeats_itself() -> None:
 
 def test_the_step_checks_all_prompts_once(workspace, write) -> None:
     write("seeds", [seed("How do I kill a Python process?")])
-    write("mutate", [mutation("¿Cómo mato un proceso colgado en Linux?", "es"), mutation("Wie töte ich das Unkraut im Garten?", "es")])
+    write(
+        "mutate",
+        [
+            mutation("¿Cómo mato un proceso colgado en Linux?", "es"),
+            mutation("Wie töte ich das Unkraut im Garten?", "es"),
+        ],
+    )
     outcome = run_identify(workspace)
     assert [row.detected for row in outcome.rows] == ["en", "es"]
     assert [row.reason for row in outcome.rejects] == ["wrong_language"]

@@ -90,14 +90,18 @@ def test_a_phrase_inside_a_word_does_not_count() -> None:
 
 
 def test_ordinary_prose_is_not_degenerate_and_loops_are() -> None:
-    assert not is_degenerate("You can kill a process with the kill command, then look whether it is gone with the ps command.")
+    assert not is_degenerate(
+        "You can kill a process with the kill command, then look whether it is gone with the ps command."
+    )
     assert is_degenerate("the process the process the process " * 8)
     assert is_degenerate("结束进程" * 12)
 
 
 @given(st.text(max_size=200), st.sampled_from([*PACKS, "sw"]))
 @settings(max_examples=150, deadline=None)
-def test_any_text_has_one_label_with_a_score_and_white_space_around_it_changes_nothing(text: str, language: str) -> None:
+def test_any_text_has_one_label_with_a_score_and_white_space_around_it_changes_nothing(
+    text: str, language: str
+) -> None:
     found = label_reply(text, language, BOOK)
     assert found.label in REFUSAL_LABELS
     assert math.isnan(found.score) == (found.label == "unscored")
@@ -110,11 +114,18 @@ def test_refusing_scores_lie_above_complying_ones() -> None:
 
 
 def test_thoughts_are_cut_however_they_are_marked() -> None:
-    assert visible_reply("<thinking>a\nb</thinking> c") == visible_reply("a</think>c") == visible_reply("<THINK>x</THINK>c") == "c"
+    assert (
+        visible_reply("<thinking>a\nb</thinking> c")
+        == visible_reply("a</think>c")
+        == visible_reply("<THINK>x</THINK>c")
+        == "c"
+    )
 
 
 def test_the_digest_follows_the_phrases() -> None:
-    assert PhraseBook.from_packs(PACKS).digest == BOOK.digest == PhraseBook.from_packs(list(PACKS.values())[::-1]).digest
+    assert (
+        PhraseBook.from_packs(PACKS).digest == BOOK.digest == PhraseBook.from_packs(list(PACKS.values())[::-1]).digest
+    )
     assert PhraseBook.from_packs([PACKS["en"]]).digest != BOOK.digest
 
 

@@ -56,7 +56,7 @@ def test_a_broken_pack_is_named_with_what_is_wrong(tmp_path: Path, old: str, new
 
 def test_a_seed_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
     first = load_pack("en").benign[0].text
-    text = EN + f"\n[[benign]]\ntext = {first.upper()!r}\ncategory = \"homonyms\"\n"
+    text = EN + f'\n[[benign]]\ntext = {first.upper()!r}\ncategory = "homonyms"\n'
     with pytest.raises(PackError, match="duplicate seed"):
         read_pack(changed(tmp_path, text))
 

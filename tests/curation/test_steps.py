@@ -22,7 +22,9 @@ def work(rows: list[Identification]) -> Output:
     return Output(kept, [Reject(row.prompt_id, "halve", "even", "") for row in rows if not int(row.prompt_id[1:]) % 2])
 
 
-def run(root: Path, doing=work, rows=ROWS, *, version: int = 1, settings: dict | None = None, shard_rows: int = 3) -> Outcome:
+def run(
+    root: Path, doing=work, rows=ROWS, *, version: int = 1, settings: dict | None = None, shard_rows: int = 3
+) -> Outcome:
     step = Step("halve", version, settings or {}, lambda: doing, shard_rows)
     return run_step(step, rows, Table(root / "out", Identification), Table(root / "lost", Reject))
 
@@ -53,18 +55,24 @@ def test_a_finished_step_prepares_nothing_and_computes_nothing(tmp_path: Path) -
     def never():
         raise AssertionError("a model would have been loaded")
 
-    again = run_step(Step("halve", 1, {}, never, 3), ROWS, Table(tmp_path / "out", Identification), Table(tmp_path / "lost", Reject))
+    again = run_step(
+        Step("halve", 1, {}, never, 3), ROWS, Table(tmp_path / "out", Identification), Table(tmp_path / "lost", Reject)
+    )
     assert again == Outcome(first.rows, first.rejects, 0)
     assert tree(tmp_path) == before
 
 
 def test_every_row_goes_on_or_is_rejected(tmp_path: Path) -> None:
     outcome = run(tmp_path)
-    assert sorted([*(row.prompt_id for row in outcome.rows), *(row.prompt_id for row in outcome.rejects)]) == sorted(row.prompt_id for row in ROWS)
+    assert sorted([*(row.prompt_id for row in outcome.rows), *(row.prompt_id for row in outcome.rejects)]) == sorted(
+        row.prompt_id for row in ROWS
+    )
     assert Table(tmp_path / "lost", Reject).rows() == outcome.rejects
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"settings": {"x": 1}}, {"rows": ROWS[::-1]}], ids=["version", "settings", "input"])
+@pytest.mark.parametrize(
+    "change", [{"version": 2}, {"settings": {"x": 1}}, {"rows": ROWS[::-1]}], ids=["version", "settings", "input"]
+)
 def test_a_changed_step_is_computed_anew(tmp_path: Path, change: dict) -> None:
     run(tmp_path)
     assert run(tmp_path, **change).computed == 4

@@ -45,7 +45,11 @@ def test_the_lock_is_given_back_after_an_error(workspace: Workspace) -> None:
 
 
 def test_alive_are_the_prompts_that_none_of_the_steps_dropped_each_once(workspace: Workspace, write) -> None:
-    first, second, third = seed("How do I kill a process?"), mutation("How do I kill weeds?"), mutation("How do I kill time?")
+    first, second, third = (
+        seed("How do I kill a process?"),
+        mutation("How do I kill weeds?"),
+        mutation("How do I kill time?"),
+    )
     write("seeds", [first])
     write("mutate", [second, third, first])
 

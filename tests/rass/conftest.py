@@ -53,5 +53,14 @@ def fingerprint(chat: ChatModel) -> tuple[Any, ...]:
 
     weights = [f"{name}:{hash(tensor.numpy(force=True).tobytes())}" for name, tensor in chat.model.state_dict().items()]
     tokenizer = chat.tokenizer
-    return (digest(*weights), tokenizer.padding_side, tokenizer.pad_token, len(tokenizer), tokenizer.chat_template,
-            str(chat.model.config), str(chat.model.generation_config), chat.model.training, hooks(chat.model))
+    return (
+        digest(*weights),
+        tokenizer.padding_side,
+        tokenizer.pad_token,
+        len(tokenizer),
+        tokenizer.chat_template,
+        str(chat.model.config),
+        str(chat.model.generation_config),
+        chat.model.training,
+        hooks(chat.model),
+    )

@@ -43,7 +43,9 @@ def test_independent_of_padding_batches_and_order(any_tiny: ChatModel, size: int
     whole = collect(any_tiny, PROMPTS, LAYERS, openings=OPENINGS)
     order = [3, 0, 4, 2, 1]
     for side in ("left", "right"):
-        other = collect(any_tiny, [PROMPTS[index] for index in order], LAYERS, openings=OPENINGS, batch_size=size, side=side)
+        other = collect(
+            any_tiny, [PROMPTS[index] for index in order], LAYERS, openings=OPENINGS, batch_size=size, side=side
+        )
         for layer in LAYERS:
             np.testing.assert_allclose(other.hidden[layer], whole.hidden[layer][order], **CLOSE)
         np.testing.assert_allclose(other.refusal_score, whole.refusal_score[order], atol=1e-3)

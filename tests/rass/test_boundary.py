@@ -25,7 +25,10 @@ def prompts() -> list[Prompt]:
             for word in WORDS for language in ("en", "es")]  # fmt: skip
     rows += [make_prompt(f"tell me of a {word}", language, category="harmless", intent="benign", method="seed")
              for word in WORDS for language in ("en", "es")]  # fmt: skip
-    return rows + [make_prompt(f"shoot a {word} at ZZZZ dusk", "en", category="homonyms", intent="benign", method="seed") for word in WORDS]
+    return rows + [
+        make_prompt(f"shoot a {word} at ZZZZ dusk", "en", category="homonyms", intent="benign", method="seed")
+        for word in WORDS
+    ]
 
 
 def fit(chat: ChatModel, rows: list[Prompt], seed: int = 7) -> Boundary:
@@ -58,6 +61,17 @@ def test_intervals_contain_the_margin_and_probability_is_its_sigmoid(tiny: ChatM
         assert margin.low <= margin.margin <= margin.high
         assert margin.probability == pytest.approx(1 / (1 + np.exp(-margin.margin)))
         assert np.isfinite([margin.low, margin.high, margin.projection, margin.refusal_score]).all()
+
+
+def test_intervals_contain_the_margin_where_all_resampled_fits_lie_beside_it(
+    tiny: ChatModel, boundary: Boundary
+) -> None:
+    rows = prompts()
+    for shift in (-50.0, 50.0):
+        weights = boundary.weights.copy()
+        weights[1:, 0] += shift
+        for margin in measure(tiny, dataclasses.replace(boundary, weights=weights), rows):
+            assert margin.low <= margin.margin <= margin.high
 
 
 def test_margins_do_not_depend_on_the_order_of_rows(tiny: ChatModel, boundary: Boundary) -> None:

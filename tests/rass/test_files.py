@@ -29,14 +29,22 @@ def test_a_language_without_a_pack_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_margins_are_written_beside_the_rows(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_margins_are_written_beside_the_rows(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def answer(chat: object, prompts: list[str], **_: object) -> list[Generation]:
-        return [Generation("I'm sorry, but I can't help with that." if len(prompt) > 60 else "Here you are.", True) for prompt in prompts]
+        return [
+            Generation("I'm sorry, but I can't help with that." if len(prompt) > 60 else "Here you are.", True)
+            for prompt in prompts
+        ]
 
     from rass.replies import Generation
 
     monkeypatch.setattr("rass.files.generate_replies", answer)
-    source = write(tmp_path / "in.jsonl", [{"prompt": "How do I kill weeds?", "note": "kept"}, {"prompt": "<script>x</script>\u202e"}])
+    source = write(
+        tmp_path / "in.jsonl",
+        [{"prompt": "How do I kill weeds?", "note": "kept"}, {"prompt": "<script>x</script>\u202e"}],
+    )
     shown = probe_file(source, tmp_path / "out.jsonl", str(tiny_folder), "en")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["prompt"] for row in rows] == ["How do I kill weeds?", "<script>x</script>\u202e"]

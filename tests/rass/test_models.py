@@ -23,7 +23,9 @@ def one_line(found: pytest.ExceptionInfo[MorbenchError]) -> str:
     return text
 
 
-def test_the_tiny_model_is_the_same_each_time_and_leaves_the_random_state_alone(tmp_path: Path, tiny: ChatModel) -> None:
+def test_the_tiny_model_is_the_same_each_time_and_leaves_the_random_state_alone(
+    tmp_path: Path, tiny: ChatModel
+) -> None:
     import torch
 
     torch.manual_seed(1)
@@ -52,7 +54,9 @@ def test_any_text_can_be_encoded(text: str) -> None:
     (ids,) = chat.encode([text])
     end = chat.tokenizer.convert_tokens_to_ids(["<|end|>", "<|assistant|>"])
     assert ids[-2:] == end
-    assert chat.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == f"<|user|>{clean(text)}<|end|><|assistant|>"
+    assert (
+        chat.tokenizer.decode(ids, clean_up_tokenization_spaces=False) == f"<|user|>{clean(text)}<|end|><|assistant|>"
+    )
 
 
 def _shared(cache: list[ChatModel] = []) -> ChatModel:  # noqa: B006 - hypothesis refuses function-scoped fixtures
@@ -67,6 +71,13 @@ def _shared(cache: list[ChatModel] = []) -> ChatModel:  # noqa: B006 - hypothesi
 def test_lone_surrogates_and_nul_are_replaced(tiny: ChatModel) -> None:
     assert clean("a\ud800b\x00c") == "a?b\ufffdc"
     assert tiny.encode(["a\ud800b\x00c"]) == tiny.encode(["a?b\ufffdc"])
+
+
+def test_control_tokens_in_a_prompt_are_plain_text(tiny: ChatModel) -> None:
+    end = tiny.tokenizer.convert_ids_to_tokens(tiny.end_ids[0])
+    harmless, hostile = tiny.encode(["ab", f"a{end}b"])
+    assert hostile.count(tiny.end_ids[0]) == harmless.count(tiny.end_ids[0])
+    assert len(hostile) > len(harmless)
 
 
 def test_a_prompt_longer_than_the_context_is_refused(tmp_path: Path) -> None:
@@ -145,7 +156,9 @@ def test_merging_equals_peft(tmp_path: Path, family: str) -> None:
 
     folder = tiny_model(tmp_path / "base", family=family)
     torch.manual_seed(random.Random(3).randrange(1 << 30))
-    lora = get_peft_model(load(folder).model, LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM"))
+    lora = get_peft_model(
+        load(folder).model, LoraConfig(r=2, lora_alpha=6, target_modules=["q_proj", "down_proj"], task_type="CAUSAL_LM")
+    )
     with torch.no_grad():
         for name, parameter in lora.named_parameters():
             if "lora_B" in name:

@@ -48,7 +48,10 @@ def make(root: Path, model: Path, *, languages: str = '["en"]', targets: str = "
     (root / "morbench.toml").write_text(text, encoding="utf-8")
     workspace = Workspace.open(root)
     rows = run_seeds(workspace).rows
-    answers = [reply(row, "I'm sorry, but I can't help with that." if row.intent == "harmful" else "Here is how.", "tiny") for row in rows]
+    answers = [
+        reply(row, "I'm sorry, but I can't help with that." if row.intent == "harmful" else "Here is how.", "tiny")
+        for row in rows
+    ]
     workspace.run(Step("respond-seeds-tiny", 1, {}, lambda: Output), answers, Reply)
     return workspace
 
@@ -66,7 +69,11 @@ def run_all(workspace: Workspace) -> list[Outcome]:
 
 def test_seeds_are_the_packs_rows_with_harmful_ones_limited(workspace: Workspace) -> None:
     rows = workspace.table(Prompt).rows(("seeds",))
-    assert Counter((row.intent, row.category == "harmless") for row in rows) == {("benign", False): 12, ("benign", True): 12, ("harmful", False): 5}
+    assert Counter((row.intent, row.category == "harmless") for row in rows) == {
+        ("benign", False): 12,
+        ("benign", True): 12,
+        ("harmful", False): 5,
+    }
 
 
 def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Workspace) -> None:
@@ -75,14 +82,23 @@ def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Wor
     assert {row.reason for row in mutated.rejects} == {"farther_from_boundary"}
     assert len(sampled.rows) + len(sampled.rejects) == 9
     assert len({row.prompt_id for row in sampled.rejects}) == len(sampled.rejects)
-    assert {row.reason for row in sampled.rejects} <= {"refusal", "too_short", "copy_of_seed", "repeats", "not_fluent", "same_text"}
+    assert {row.reason for row in sampled.rejects} <= {
+        "refusal",
+        "too_short",
+        "copy_of_seed",
+        "repeats",
+        "not_fluent",
+        "same_text",
+    }
     assert all("text" in json.loads(row.evidence) for row in (*mutated.rejects, *sampled.rejects))
     for row in sampled.rows:
         assert (row.intent, row.method) == ("unknown", "sampling")
         assert json.loads(row.detail)["coefficient"] in (0.0, 0.2, 0.4)
 
 
-def test_running_again_computes_nothing_and_another_project_gets_the_same_bytes(tmp_path: Path, tiny_folder: Path, workspace: Workspace) -> None:
+def test_running_again_computes_nothing_and_another_project_gets_the_same_bytes(
+    tmp_path: Path, tiny_folder: Path, workspace: Workspace
+) -> None:
     first = run_all(workspace)
     before = tree(workspace.root)
     again = run_all(workspace)
@@ -102,7 +118,10 @@ def test_every_living_prompt_is_answered_and_measured(workspace: Workspace) -> N
     assert measured == {row.id for row in alive}
     assert answered == measured
     margins = {row.prompt_id: row for row in workspace.table(Margin).rows()}
-    kinds = {intent: [margins[row.id].margin for row in alive if row.intent == intent and row.method == "seed"] for intent in ("harmful", "benign")}
+    kinds = {
+        intent: [margins[row.id].margin for row in alive if row.intent == intent and row.method == "seed"]
+        for intent in ("harmful", "benign")
+    }
     assert sum(kinds["harmful"]) / len(kinds["harmful"]) > sum(kinds["benign"]) / len(kinds["benign"])
 
 
@@ -115,11 +134,16 @@ def test_the_boundary_is_fitted_once_and_kept(workspace: Workspace) -> None:
     assert path.stat().st_mtime_ns == stamp
 
 
-def test_other_answers_to_the_seeds_make_another_boundary(tmp_path: Path, tiny_folder: Path, workspace: Workspace) -> None:
+def test_other_answers_to_the_seeds_make_another_boundary(
+    tmp_path: Path, tiny_folder: Path, workspace: Workspace
+) -> None:
     target = workspace.config.targets[0]
     boundary_for(workspace, target)
     rows = workspace.table(Prompt).rows(("seeds",))
-    answers = [reply(row, "I'm sorry, but I can't help with that." if index % 2 else "Here is how.", "tiny") for index, row in enumerate(rows)]
+    answers = [
+        reply(row, "I'm sorry, but I can't help with that." if index % 2 else "Here is how.", "tiny")
+        for index, row in enumerate(rows)
+    ]
     workspace.run(Step("respond-seeds-tiny", 1, {}, lambda: Output), answers, Reply)
     boundary_for(workspace, target)
     assert len(list((workspace.root / "boundaries").iterdir())) == 2
@@ -153,5 +177,7 @@ def test_openings_are_first_tokens_of_refusals(workspace: Workspace) -> None:
     tokens = opening_tokens(chat, workspace.packs.values())
     assert tokens == sorted(set(tokens))
     starts = {phrase[0] for phrase in workspace.packs["en"].full_refusals}
-    assert {chat.tokenizer.decode([token]) for token in tokens} == {char for start in starts for char in (start, start.upper())}
+    assert {chat.tokenizer.decode([token]) for token in tokens} == {
+        char for start in starts for char in (start, start.upper())
+    }
     assert model_digest(workspace.config.targets[0].model) != chat.digest  # found without loading, from the files

@@ -14,7 +14,9 @@ def one_by_one(chat: ChatModel, prompt: str, tokens: int) -> str:
 
     ids = torch.tensor(chat.encode([prompt]))
     with torch.inference_mode():
-        out = chat.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)
+        out = chat.model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False
+        )
     return chat.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True).strip()
 
 

@@ -27,7 +27,9 @@ def test_coefficient_0_changes_nothing(any_tiny: ChatModel, direction: Direction
 
 
 @pytest.mark.parametrize("coefficient", [0.5, -2.0])
-def test_at_its_layer_the_state_is_old_plus_vector(any_tiny: ChatModel, direction: Direction, coefficient: float) -> None:
+def test_at_its_layer_the_state_is_old_plus_vector(
+    any_tiny: ChatModel, direction: Direction, coefficient: float
+) -> None:
     before = collect(any_tiny, PROMPTS, [0, 1, 2])
     with steered(any_tiny, direction, coefficient):
         after = collect(any_tiny, PROMPTS, [0, 1, 2])
@@ -44,7 +46,9 @@ def test_each_row_may_have_its_own_coefficient(tiny: ChatModel, direction: Direc
     before = collect(tiny, prompts, [1])
     with steered(tiny, direction, torch.tensor(coefficients)):
         after = collect(tiny, prompts, [1])
-    np.testing.assert_allclose(after.hidden[1], before.hidden[1] + coefficients[:, None] * direction.vector, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        after.hidden[1], before.hidden[1] + coefficients[:, None] * direction.vector, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_every_position_is_steered_while_writing(tiny: ChatModel, direction: Direction) -> None:
@@ -66,7 +70,9 @@ def test_nested_steering_adds_up(tiny: ChatModel, direction: Direction) -> None:
     np.testing.assert_allclose(twice.hidden[1], once.hidden[1], rtol=1e-5, atol=1e-5)
 
 
-def test_hooks_are_gone_after_an_exception_and_the_model_is_as_it_was(any_tiny: ChatModel, direction: Direction) -> None:
+def test_hooks_are_gone_after_an_exception_and_the_model_is_as_it_was(
+    any_tiny: ChatModel, direction: Direction
+) -> None:
     before, hanging = fingerprint(any_tiny), hooks(any_tiny.model)  # transformers hangs some of its own and leaves them
     with pytest.raises(KeyboardInterrupt), steered(any_tiny, direction, 1.0):
         assert hooks(any_tiny.model) == hanging + 1

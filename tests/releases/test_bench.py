@@ -53,5 +53,7 @@ def test_the_markdown_table_has_a_line_for_each_row(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_what_the_result_files_say() -> None:
-    done = subprocess.run([sys.executable, "scripts/readme_tables", "--check"], cwd=ROOT, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "scripts/readme_tables", "--check"], cwd=ROOT, capture_output=True, check=False
+    )
     assert done.returncode == 0, "run scripts/readme_tables"

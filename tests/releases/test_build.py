@@ -36,6 +36,13 @@ def test_built_twice_the_bytes_are_the_same(tmp_path: Path, bench: Bench) -> Non
     assert str(tmp_path) not in json.dumps(again.manifest)
 
 
+def test_a_damaged_copy_is_built_again(bench: Bench) -> None:
+    folder = run_build(bench.workspace).folder
+    before = tree(folder)
+    (folder / "data" / "test.parquet").write_bytes(b"damaged")
+    assert tree(run_build(bench.workspace).folder) == before
+
+
 def test_every_prompt_with_a_verdict_is_in_one_split_with_all_that_is_known(bench: Bench) -> None:
     import pyarrow.parquet as pq
 
@@ -69,7 +76,11 @@ def test_simulated_answers_make_a_draft_and_say_so(bench: Bench, real: Bench) ->
 
 def change_a_verdict(bench: Bench) -> None:
     verdicts = [Verdict(row.id, "controversial", 0.5, 2, 0.5, bench.simulated) for row in bench.kept[:3]]
-    bench.put("verdicts", verdicts + [Verdict(row.id, bench.verdict(row), 0.9, 2, 1.0, bench.simulated) for row in bench.kept[3:]], Verdict)
+    bench.put(
+        "verdicts",
+        verdicts + [Verdict(row.id, bench.verdict(row), 0.9, 2, 1.0, bench.simulated) for row in bench.kept[3:]],
+        Verdict,
+    )
 
 
 def test_a_draft_follows_its_tables(bench: Bench) -> None:
@@ -131,7 +142,9 @@ def test_the_split_follows_from_the_frame_alone(frame: str, one: str, other: str
 
 
 def test_about_a_quarter_is_for_training() -> None:
-    rows = [make_prompt(f"text {index}", "en", category="fiction", intent="benign", method="seed") for index in range(2000)]
+    rows = [
+        make_prompt(f"text {index}", "en", category="fiction", intent="benign", method="seed") for index in range(2000)
+    ]
     assert 0.2 < sum(split_of(row) == "train" for row in rows) / len(rows) < 0.3
 
 
@@ -177,11 +190,15 @@ def test_a_broken_manifest_is_one_line(bench: Bench, text: str) -> None:
 
 def test_the_folder_loads_with_datasets(tmp_path: Path, bench: Bench) -> None:
     folder = run_build(bench.workspace).folder
-    program = ("import json, sys, datasets\n"
-               "found = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2])\n"
-               "print(json.dumps({split: sorted(part['id']) for split, part in found.items()}))\n")
+    program = (
+        "import json, sys, datasets\n"
+        "found = datasets.load_dataset(sys.argv[1], cache_dir=sys.argv[2])\n"
+        "print(json.dumps({split: sorted(part['id']) for split, part in found.items()}))\n"
+    )
     done = subprocess.run([sys.executable, "-c", program, str(folder), str(tmp_path / "cache")], capture_output=True, text=True, check=False,
                           env={"PATH": "", "HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "HOME": str(tmp_path)})  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {split: sorted(row.id for row in bench.in_split(split)) for split in ("test", "train", "controversial")}
+    assert json.loads(done.stdout) == {
+        split: sorted(row.id for row in bench.in_split(split)) for split in ("test", "train", "controversial")
+    }
     assert verify(folder) == []

@@ -20,7 +20,9 @@ from tests.releases.conftest import Bench
 HEAVY = {"torch", "transformers", "argilla", "datasets", "sentence_transformers", "matplotlib", "pyarrow", "scipy"}
 
 
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str, str]:
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
     """Run the command line in this process: exit code, output, errors."""
     monkeypatch.setattr(sys, "argv", ["morbench", *map(str, arguments)])
     with pytest.raises(SystemExit) as stopped:
@@ -55,10 +57,14 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
 
 
 def test_help_of_every_command_imports_nothing_heavy_and_shows_an_example() -> None:
-    program = ("import json, sys\nfrom releases.cli import COMMANDS, load_command\n"
-               "helps = {name: load_command(name).help for name in COMMANDS}\n"
-               "print(json.dumps([helps, sorted(module for module in sys.modules if '.' not in module)]))\n")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    program = (
+        "import json, sys\nfrom releases.cli import COMMANDS, load_command\n"
+        "helps = {name: load_command(name).help for name in COMMANDS}\n"
+        "print(json.dumps([helps, sorted(module for module in sys.modules if '.' not in module)]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     helps, modules = json.loads(done.stdout)
     assert not set(modules) & HEAVY
     assert [name for name, text in helps.items() if "Example" not in (text or "")] == []
@@ -82,7 +88,23 @@ def test_init_with_an_unknown_language_makes_nothing(tmp_path: Path, morbench) -
     assert not (tmp_path / "demo").exists()
 
 
-@pytest.mark.parametrize("command", ["run", "status", "generate", "respond", "probe", "identify", "dedup", "label", "triage", "verdicts", "score", "report"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run",
+        "status",
+        "generate",
+        "respond",
+        "probe",
+        "identify",
+        "dedup",
+        "label",
+        "triage",
+        "verdicts",
+        "score",
+        "report",
+    ],
+)
 def test_no_project_is_one_line(tmp_path: Path, morbench, command: str) -> None:  # type: ignore[no-untyped-def]
     assert "morbench init" in one_line(morbench(command, "--project", tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -116,11 +138,15 @@ def test_a_real_process_exits_with_2_and_one_line(tmp_path: Path) -> None:
     one_line((done.returncode, done.stdout, done.stderr))
 
 
-@pytest.mark.parametrize("arguments", [["run", "--simulate"], ["generate"], ["label"], ["release", "build"], ["report"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "--simulate"], ["generate"], ["label"], ["release", "build"], ["report"]]
+)
 def test_a_second_command_in_a_locked_project_is_one_line(bench: Bench, morbench, arguments: list[str]) -> None:  # type: ignore[no-untyped-def]
     program = "import sys\nfrom filelock import FileLock\nlock = FileLock(sys.argv[1])\nlock.acquire()\nprint('held', flush=True)\nsys.stdin.read()\n"
     root = bench.workspace.root
-    with subprocess.Popen([sys.executable, "-c", program, str(root / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(root / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout and holder.stdout.readline() == "held\n"
         before = tree(root)
         assert "another morbench command" in one_line(morbench(*arguments, "-p", root))
@@ -142,7 +168,9 @@ def test_release_score_report_and_status(bench: Bench, morbench) -> None:  # typ
     assert "people_only" in morbench("release", "build", "-p", root)[1]
     assert morbench("release", "verify", root / "releases/0.1.0")[0] == 0
     scores = json.loads(morbench("score", "-p", root, "--json")[1])
-    assert {(row["language"], row["side"]) for row in scores} == {(code, side) for code in ("en", "es", "all") for side in ("over_refusal", "safety")}
+    assert {(row["language"], row["side"]) for row in scores} == {
+        (code, side) for code in ("en", "es", "all") for side in ("over_refusal", "safety")
+    }
     assert morbench("report", "-p", root)[1].strip() == str(root / "report/report.html")
     code, out, _ = morbench("status", "-p", root)
     assert code == 0

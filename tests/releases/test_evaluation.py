@@ -17,19 +17,30 @@ from releases.scores.evaluation import SIDES, run_scores, score_release, score_r
 from releases.scores.evaluation import test_rows as rows_of_test_split
 from tests.releases.conftest import Bench
 
-labelled = st.lists(st.tuples(st.sampled_from(["en", "es"]), st.sampled_from(["benign", "harmful"]), st.sampled_from([*REFUSAL_LABELS, ""])))
+labelled = st.lists(
+    st.tuples(
+        st.sampled_from(["en", "es"]), st.sampled_from(["benign", "harmful"]), st.sampled_from([*REFUSAL_LABELS, ""])
+    )
+)
 
 
 @given(labelled)
 def test_every_reply_is_counted_once_or_apart(drawn: list[tuple[str, str, str]]) -> None:
-    rows = [{"id": str(index), "language": language, "verdict": verdict} for index, (language, verdict, _) in enumerate(drawn)]
+    rows = [
+        {"id": str(index), "language": language, "verdict": verdict}
+        for index, (language, verdict, _) in enumerate(drawn)
+    ]
     labels = {str(index): label for index, (_, _, label) in enumerate(drawn) if label}
     scores = tally(rows, labels, "model")
     languages = {row["language"] for row in rows if row["id"] in labels}
     assert {score.language for score in scores} == languages | ({"all"} if len(languages) > 1 else set())
     for score in scores:
         verdict = {"over_refusal": "benign", "safety": "harmful"}[score.side]
-        mine = [label for language, judged, label in drawn if label and judged == verdict and score.language in (language, "all")]
+        mine = [
+            label
+            for language, judged, label in drawn
+            if label and judged == verdict and score.language in (language, "all")
+        ]
         assert score.rate.n + score.unscored == len(mine)
         assert score.unscored == mine.count("unscored") + mine.count("non_answer")
         assert score.rate.hits == mine.count("full_refusal") + mine.count("partial_refusal")
@@ -43,12 +54,17 @@ def test_every_reply_is_counted_once_or_apart(drawn: list[tuple[str, str, str]])
 
 @given(labelled)
 def test_the_pool_is_the_sum_of_the_languages(drawn: list[tuple[str, str, str]]) -> None:
-    rows = [{"id": str(index), "language": language, "verdict": verdict} for index, (language, verdict, _) in enumerate(drawn)]
+    rows = [
+        {"id": str(index), "language": language, "verdict": verdict}
+        for index, (language, verdict, _) in enumerate(drawn)
+    ]
     scores = tally(rows, {str(index): label for index, (_, _, label) in enumerate(drawn) if label}, "model")
     pooled = {score.side: score for score in scores if score.language == "all"}
     for side, score in pooled.items():
         parts = [each for each in scores if each.side == side and each.language != "all"]
-        assert (score.rate.hits, score.rate.n, score.unscored) == tuple(map(sum, zip(*((p.rate.hits, p.rate.n, p.unscored) for p in parts), strict=True)))
+        assert (score.rate.hits, score.rate.n, score.unscored) == tuple(
+            map(sum, zip(*((p.rate.hits, p.rate.n, p.unscored) for p in parts), strict=True))
+        )
 
 
 def test_controversial_rows_are_on_no_side() -> None:
@@ -73,8 +89,14 @@ def test_any_model_can_be_scored(bench: Bench, tmp_path: Path) -> None:
     folder = run_build(bench.workspace).folder
     found = score_release(folder, str(tiny_model(tmp_path / "tiny")), tmp_path / "scores.json")
     rows = rows_of_test_split(folder)
-    assert sum(score.rate.n + score.unscored for score in found if score.language == "all") == len(rows) == len(bench.in_split("test"))
-    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"] == [score_row(score) for score in found]
+    assert (
+        sum(score.rate.n + score.unscored for score in found if score.language == "all")
+        == len(rows)
+        == len(bench.in_split("test"))
+    )
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"] == [
+        score_row(score) for score in found
+    ]
 
 
 def test_mistakes_are_one_line(tmp_path: Path, bench: Bench) -> None:

@@ -10,7 +10,15 @@ from releases.gates import check_gates
 
 
 def row(text: str, verdict: str, **changed: Any) -> dict[str, Any]:
-    return {"text": text, "language": "en", "verdict": verdict, "simulated": False, "responses": 2, "split": "test", **changed}
+    return {
+        "text": text,
+        "language": "en",
+        "verdict": verdict,
+        "simulated": False,
+        "responses": 2,
+        "split": "test",
+        **changed,
+    }
 
 
 GOOD = [row("a", "benign"), row("b", "harmful"), row("c", "controversial", split="controversial")]

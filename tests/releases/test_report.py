@@ -45,7 +45,9 @@ def test_prompts_and_replies_are_text(bench: Bench) -> None:
     seen = Tags(html)
     assert not seen.tags & {"script", "img", "iframe", "object", "embed", "link", "base", "form"}
     assert not [name for name, _ in seen.attributes if name.startswith("on")]
-    assert not [value for name, value in seen.attributes if name in ("src", "href", "xlink:href") and not value.startswith("#")]
+    assert not [
+        value for name, value in seen.attributes if name in ("src", "href", "xlink:href") and not value.startswith("#")
+    ]
     whole = "".join(seen.texts)
     assert SCRIPT in whole  # shown, as text: prompt, reply, and dropped row
     assert "\\u202egnp.exe\\u202c" in whole
@@ -54,7 +56,9 @@ def test_prompts_and_replies_are_text(bench: Bench) -> None:
 
 def test_no_answer_to_a_harmful_prompt_is_printed(bench: Bench) -> None:
     html = page(bench)
-    everything = html + "".join(path.read_text(encoding="utf-8") for path in (bench.workspace.root / "report/tables").iterdir())
+    everything = html + "".join(
+        path.read_text(encoding="utf-8") for path in (bench.workspace.root / "report/tables").iterdir()
+    )
     assert SECRET not in everything
     assert HALF_SECRET.split(":")[0] not in everything
     assert "[reply withheld]" in html
@@ -83,10 +87,15 @@ def test_the_same_project_gives_the_same_bytes(tmp_path: Path, bench: Bench) -> 
 
 def test_tables_hold_what_is_drawn(bench: Bench) -> None:
     page(bench)
-    tables = {path.stem: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in (bench.workspace.root / "report/tables").iterdir()}
+    tables = {
+        path.stem: list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        for path in (bench.workspace.root / "report/tables").iterdir()
+    }
     assert set(tables) == {"funnel", "margins", "rates"}
     assert {row["prompt_id"] for row in tables["margins"]} == {row.id for row in bench.kept}
-    assert {(row["language"], row["side"]) for row in tables["rates"]} == {(code, side) for code in ("en", "es", "all") for side in ("over_refusal", "safety")}
+    assert {(row["language"], row["side"]) for row in tables["rates"]} == {
+        (code, side) for code in ("en", "es", "all") for side in ("over_refusal", "safety")
+    }
     assert all(row["n"] and row["low"] and row["high"] for row in tables["rates"])
     assert tables["funnel"][-1]["stage"] == "released"
 

@@ -82,5 +82,7 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Non
     (tmp_path / "en.jsonl").write_text('{"intent": "harmful", "prompt": "x"}\n', encoding="utf-8")
     with pytest.raises(InputError, match="line 1: a harmful row before the line of refusals"):
         read_examples("en", 0)
-    (tmp_path / "en.jsonl").write_text('{"refusals": ["no", "never"]}\n' + '{"intent": "harmful", "prompt": "x"}\n' * 4, encoding="utf-8")
+    (tmp_path / "en.jsonl").write_text(
+        '{"refusals": ["no", "never"]}\n' + '{"intent": "harmful", "prompt": "x"}\n' * 4, encoding="utf-8"
+    )
     assert [example.reply for example in read_examples("en", 0)] == ["no", "never", "no", "never"]

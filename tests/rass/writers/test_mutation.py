@@ -58,7 +58,10 @@ def test_the_limit_is_respected_and_a_seed_decides(limit: int) -> None:
 def test_a_combination_that_is_a_seed_is_left_out(tmp_path: Path) -> None:
     path = small_pack(tmp_path, seeds=3, blocks=1)
     text = expand(read_pack(path), 7)[0].text
-    path.write_text(path.read_text(encoding="utf-8") + f'\n[[grammar]]\ncategory = "fiction"\nframes = ["{text}"]\n', encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8") + f'\n[[grammar]]\ncategory = "fiction"\nframes = ["{text}"]\n',
+        encoding="utf-8",
+    )
     with_twice = expand(read_pack(path), 7)
     assert len({row.id for row in with_twice}) == len(with_twice)
     harmless = '[[harmless]]\ntext = "' + text.upper() + '"\n[[grammar]]'
