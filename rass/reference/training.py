@@ -28,6 +28,7 @@ class Calming:
 
     learning_rate: float
     shares: dict[str, tuple[float, float]]  # language -> share of its answered and of its refused examples
+    passes: int = 1  # each with a schedule of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ RECIPES: dict[str, TrainingRecipe] = {
     "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, {"en": 30}),
     "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10},
                                 calming=Calming(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
-                                                         "ar": (1.0, 0.5)})),
+                                                         "ar": (1.0, 0.5)}, 2)),
 }  # fmt: skip
 
 
@@ -92,11 +93,11 @@ def read_examples(language: str, benign: int) -> list[Example]:
 
 
 def train_adapter(
-    recipe: TrainingRecipe, out: Path, *, limit: int | None = None, start: Path | None = None
+    recipe: TrainingRecipe, out: Path, *, limit: int | None = None, start: Path | None = None, passes: int | None = None
 ) -> dict[str, Any]:
     """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card.
 
-    `start` names an adapter that has been through the first passes already: only the last pass, the calming, is run.
+    `start` names an adapter that has been through the first passes already: only calming is run, `passes` times.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -128,9 +129,14 @@ def train_adapter(
         trainer.run(rows, recipe.learning_rate, recipe.epochs)
     else:
         _load_adapter_state(model, load_file(start / "adapter_model.safetensors"))
-    calm = _calming_examples(texts, recipe, shuffler)[:limit]
-    if recipe.calming is not None:
-        trainer.run([_tokens(tokenizer, example) for example in calm], recipe.calming.learning_rate, 1)
+    calming = recipe.calming or Calming(0.0, {}, 0)
+    calmed = 0
+    for _ in range(calming.passes if passes is None else passes):
+        calm = _calming_examples(texts, recipe, shuffler)[:limit]
+        trainer.run([_tokens(tokenizer, example) for example in calm], calming.learning_rate, 1)
+        calmed += len(calm)
+    if not trainer.losses:
+        raise InputError(f"the recipe of {recipe.name!r} has no pass to run", fix="give it epochs or calming passes")
     out.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in _adapter_state(model).items()}
     save_file(tensors, out / "adapter_model.safetensors")
@@ -138,7 +144,7 @@ def train_adapter(
                 "target_modules": list(recipe.modules), "base_model_name_or_path": recipe.name}  # fmt: skip
     (out / "adapter_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     losses = trainer.losses
-    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "calming_examples": len(calm), "steps": len(losses),
+    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "calming_examples": calmed, "steps": len(losses),
             "first_loss": sum(losses[:20]) / len(losses[:20]), "last_loss": sum(losses[-20:]) / len(losses[-20:])}  # fmt: skip
 
 

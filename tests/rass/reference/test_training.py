@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
 
 import pytest
 
+from curation.errors import InputError
 from rass import models
 from rass.models import ChatModel, load_model
 from rass.reference import training
@@ -16,10 +18,27 @@ from tests.rass.conftest import PROMPTS
 
 RECIPE = TrainingRecipe("reference-en", 4, ("q_proj", "down_proj"), 5e-3, 5, 2, {"en": 2})
 EXAMPLES = [
-    Example("Hi", "Hello there."),
-    Example("A longer question?", "No."),
-    Example("What now, then?", "Sorry, I can't help."),
+    Example("Hi", "Hello there.", False),
+    Example("A longer question?", "No.", False),
+    Example("What now, then?", "Sorry, I can't help.", True),
 ]
+
+
+def test_calming_goes_on_from_an_adapter_with_the_shares_of_each_kind(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "ensure_weights", lambda name, report: tiny_folder)
+    recipe = dataclasses.replace(RECIPE, calming=training.Calming(1e-3, {"en": (0.02, 0.05)}, 2))
+    first = train_adapter(RECIPE, tmp_path / "first", limit=16)
+    calmed = train_adapter(recipe, tmp_path / "calmed", start=tmp_path / "first", passes=1)
+    answered = [example for example in training.read_examples("en", 2) if not example.refused]
+    refused = [example for example in training.read_examples("en", 2) if example.refused]
+    assert calmed["calming_examples"] == round(0.02 * len(answered)) + round(0.05 * len(refused))
+    assert (first["calming_examples"], first["steps"]) == (0, 40)
+    names = [tmp_path / name / "adapter_model.safetensors" for name in ("first", "calmed")]
+    assert names[0].read_bytes() != names[1].read_bytes()
+    with pytest.raises(InputError, match="no pass"):
+        train_adapter(RECIPE, tmp_path / "none", start=tmp_path / "first")
 
 
 def test_the_same_recipe_gives_the_same_adapter_that_loads_and_changes_the_model(
@@ -89,5 +108,5 @@ def test_batches_hold_every_row_once() -> None:
 
 def test_prompts_of_any_script_are_learnable(tiny: ChatModel) -> None:
     for prompt in PROMPTS:
-        ids, labels = _tokens(tiny.tokenizer, Example(prompt, prompt))
+        ids, labels = _tokens(tiny.tokenizer, Example(prompt, prompt, False))
         assert len(ids) == len(labels)
