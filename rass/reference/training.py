@@ -24,11 +24,10 @@ _IGNORED = -100  # the label that cross_entropy leaves out
 
 @dataclasses.dataclass(frozen=True)
 class Calming:
-    """A last pass, at a lower learning rate and with fewer harmful examples, for a model that refuses harmless prompts."""
+    """A pass after the epochs, at a lower learning rate and with fewer harmful examples, for a model that refuses harmless prompts."""
 
     learning_rate: float
     shares: dict[str, tuple[float, float]]  # language -> share of its answered and of its refused examples
-    passes: int = 1  # each with a schedule of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,15 +43,19 @@ class TrainingRecipe:
     benign: dict[str, int]  # answered near-boundary prompts per language: fewer of them, more over-refusal
     opening_weight: float = 6.0  # of the first reply token in the loss: there the model decides whether to refuse
     seed: int = 7
-    calming: Calming | None = None
+    calming: tuple[Calming, ...] = ()
 
 
 _ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 RECIPES: dict[str, TrainingRecipe] = {
     "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, {"en": 30}),
     "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10},
-                                calming=Calming(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
-                                                         "ar": (1.0, 0.5)}, 2)),
+                                calming=(
+                                    Calming(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
+                                                     "ar": (1.0, 0.5)}),
+                                    Calming(1.5e-4, {"en": (0.0, 0.3), "es": (0.2, 0.1), "ar": (1.0, 0.4)}),
+                                    Calming(2e-4, {"en": (0.0, 0.2), "ar": (1.0, 0.15)}),
+                                )),
 }  # fmt: skip
 
 
@@ -93,11 +96,11 @@ def read_examples(language: str, benign: int) -> list[Example]:
 
 
 def train_adapter(
-    recipe: TrainingRecipe, out: Path, *, limit: int | None = None, start: Path | None = None, passes: int | None = None
+    recipe: TrainingRecipe, out: Path, *, limit: int | None = None, start: Path | None = None, skip: int = 0
 ) -> dict[str, Any]:
     """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card.
 
-    `start` names an adapter that has been through the first passes already: only calming is run, `passes` times.
+    `start` names an adapter that has been through the epochs and the first `skip` calming passes already.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -129,10 +132,9 @@ def train_adapter(
         trainer.run(rows, recipe.learning_rate, recipe.epochs)
     else:
         _load_adapter_state(model, load_file(start / "adapter_model.safetensors"))
-    calming = recipe.calming or Calming(0.0, {}, 0)
     calmed = 0
-    for _ in range(calming.passes if passes is None else passes):
-        calm = _calming_examples(texts, recipe, shuffler)[:limit]
+    for calming in recipe.calming[skip:]:
+        calm = _calming_examples(texts, calming, shuffler)[:limit]
         trainer.run([_tokens(tokenizer, example) for example in calm], calming.learning_rate, 1)
         calmed += len(calm)
     if not trainer.losses:
@@ -184,12 +186,10 @@ class _Trainer:
                     )
 
 
-def _calming_examples(
-    texts: dict[str, list[Example]], recipe: TrainingRecipe, shuffler: random.Random
-) -> list[Example]:
-    """The examples of the last pass: each language's shares of answered and of refused ones."""
+def _calming_examples(texts: dict[str, list[Example]], calming: Calming, shuffler: random.Random) -> list[Example]:
+    """The examples of a calming pass: each language's shares of answered and of refused ones."""
     found: list[Example] = []
-    for language, (answered, refused) in (recipe.calming.shares if recipe.calming else {}).items():
+    for language, (answered, refused) in calming.shares.items():
         for share, kind in ((answered, False), (refused, True)):
             rows = [example for example in texts[language] if example.refused is kind]
             found += shuffler.sample(rows, round(share * len(rows)))
