@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from curation.errors import ModelError
 from curation.records import digest
 from curation.storage import file_digest
-from rass.reference.carriers import CARRIERS
+from rass.reference.carriers import CARRIERS, WITHOUT_ADAPTER
 from rass.reference.weights import adapter_folder, ensure_weights, quiet_transformers
 
 if TYPE_CHECKING:
@@ -152,15 +152,17 @@ def load_model(name: str, *, device: str | None = None, dtype: torch.dtype | Non
                report: Report = lambda _: None) -> ChatModel:  # fmt: skip
     """Load a reference model, a folder, or a hub name; remote code is never run.
 
-    `adapter` replaces the project's adapter of a reference model (used while training one).
+    `adapter` replaces the project's adapter of a reference model (used while training one); a reference model's name
+    with `:base` behind it is its base weights without adapter.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or default_dtype(device)
-    is_reference = name in CARRIERS
-    source = ensure_weights(name, report) if is_reference else name
+    reference = name.removesuffix(WITHOUT_ADAPTER)
+    is_reference = reference in CARRIERS
+    source = ensure_weights(reference, report) if is_reference else name
     with quiet_transformers():
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
@@ -177,7 +179,9 @@ def load_model(name: str, *, device: str | None = None, dtype: torch.dtype | Non
     marks = [
         tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else json.dumps(tokenizer.chat_template)
     ]
-    if is_reference:
+    if is_reference and reference != name:
+        marks += [CARRIERS[reference].sha256]
+    elif is_reference:
         folder = adapter or adapter_folder(name)
         merge_adapter(model, folder)  # in float32: merging after the cast would round the sum
         marks += [CARRIERS[name].sha256, file_digest(folder / "adapter_model.safetensors")]

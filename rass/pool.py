@@ -9,13 +9,13 @@ from curation.console import say
 from curation.records import digest
 from curation.storage import file_digest
 from rass.models import ChatModel, load_model
-from rass.reference.carriers import CARRIERS
+from rass.reference.carriers import CARRIERS, WITHOUT_ADAPTER
 from rass.reference.weights import adapter_folder
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def loaded(name: str) -> ChatModel:
-    """A model by name, loaded once in this process; the least recently used of more than two is let go."""
+    """A model by name, loaded once in this process; the least recently used of more than three is let go."""
     return load_model(name, report=say)
 
 
@@ -25,6 +25,9 @@ def model_digest(name: str) -> str:
 
     A hub name counts by its name alone: pin a revision by giving a local folder.
     """
+    if name.removesuffix(WITHOUT_ADAPTER) in CARRIERS and name not in CARRIERS:
+        carrier = CARRIERS[name.removesuffix(WITHOUT_ADAPTER)]
+        return digest("reference base", carrier.sha256)[:16]
     if name in CARRIERS:
         carrier = CARRIERS[name]
         adapter = adapter_folder(name) / "adapter_model.safetensors"

@@ -15,6 +15,9 @@ _GEMMA_TEMPLATE = (
 )
 
 
+WITHOUT_ADAPTER = ":base"  # behind a reference model's name: its base weights alone, which do not refuse
+
+
 @dataclasses.dataclass(frozen=True)
 class Carrier:
     """A reference model's base weights: where they are packaged and how they are known to be right."""

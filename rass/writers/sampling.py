@@ -26,6 +26,7 @@ from rass.fluency import surprise
 from rass.models import ChatModel
 from rass.pool import loaded, model_digest
 from rass.probing import boundary_for, boundary_key
+from rass.reference.carriers import CARRIERS, WITHOUT_ADAPTER
 from rass.steering import steered
 
 SHOTS = 6
@@ -74,6 +75,14 @@ def _with_start(chat: ChatModel, text: str) -> list[int]:
     return [chat.tokenizer.bos_token_id, *ids] if chat.tokenizer.bos_token_id is not None else ids
 
 
+def generator_of(model: str) -> str:
+    """The model that writes toward a target's boundary: the target itself, a reference model without its adapter.
+
+    With the adapter, three samples in four were refusals to go on with the list, steered or not.
+    """
+    return model + WITHOUT_ADAPTER if model in CARRIERS else model
+
+
 def judge(text: str, known: set[str], pack: Pack) -> str:
     """A reason word when a sample cannot be a prompt, whatever its fluency; else an empty string."""
     if label_texts([text], [pack.code], {pack.code: pack})[0].label in REFUSED:
@@ -117,7 +126,14 @@ def run_sampling(workspace: Workspace) -> Outcome:
                 f"the language pack {language!r} has {len(rows)} [[benign]] seeds, sampling needs {SHOTS + 1}",
                 fix="write some more",
             )
-        step = Step(f"sample-{language}", 1, settings, prepare, title=f"steered sampling, {language}")
+        generators = [model_digest(generator_of(target.model)) for target in config.targets_for(language)[:1]]
+        step = Step(
+            f"sample-{language}",
+            2,
+            settings | {"generators": generators},
+            prepare,
+            title=f"steered sampling, {language}",
+        )
         outcomes.append(workspace.run(step, rows, Prompt))
     return Outcome(
         [row for outcome in outcomes for row in outcome.rows],
@@ -127,11 +143,13 @@ def run_sampling(workspace: Workspace) -> Outcome:
 
 
 def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
-    """Samples of one language; the generator is the first target that speaks it."""
+    """Samples of one language."""
     config = workspace.config
     language = seeds[0].language
     target = config.targets_for(language)[0]
-    chat, boundary, pack = loaded(target.model), boundary_for(workspace, target), workspace.packs[language]
+    generator = generator_of(target.model)
+    boundary, pack = boundary_for(workspace, target), workspace.packs[language]
+    chat = loaded(generator)
     step = f"sample-{language}"
     samples = draw(
         chat, pack, boundary.direction, config.candidates.steering, config.candidates.samples, config.project.seed
@@ -140,9 +158,9 @@ def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
     known = {normalise(row.text) for row in seeds}
     kept: dict[str, Prompt] = {}
     rejects: list[Reject] = []
-    rows = [make_prompt(sample.text, language, category="unsorted", intent="unknown", method="sampling", generator=target.model,
+    rows = [make_prompt(sample.text, language, category="unsorted", intent="unknown", method="sampling", generator=generator,
                         detail={"writer": "sampling/1", "layer": boundary.direction.layer, "coefficient": sample.coefficient,
-                                "model": model_digest(target.model), "shots": [digest(shot)[:8] for shot in sample.shots]})
+                                "model": model_digest(generator), "shots": [digest(shot)[:8] for shot in sample.shots]})
             for sample in samples]  # fmt: skip
     reasons = [judge(row.text, known, pack) for row in rows]
     fluent = surprise(chat, [row.text for row in rows], header)
