@@ -18,6 +18,8 @@ from annotation.sdk import sdk_session
 from curation.errors import AnnotationError
 from curation.progress import progress_bar
 from curation.records import ANSWERS, Prompt, Triage, digest
+from curation.tables import append_shard
+from curation.workspace import QUEUED
 
 if TYPE_CHECKING:
     import argilla
@@ -51,6 +53,18 @@ def prompts_by_id(workspace: Workspace) -> dict[str, Prompt]:
     for row in workspace.table(Prompt).rows():
         found.setdefault(row.id, row)
     return found
+
+
+def keep_queued(workspace: Workspace) -> int:
+    """Keep the prompts that people are asked about among the project's prompts, whatever later runs generate.
+
+    Without this, other settings or a new model would leave answers to prompts that the project no longer has.
+    """
+    table = workspace.table(Prompt)
+    kept = {row.id for row in table.rows((QUEUED,))}
+    batches = planned_batches(workspace)
+    fresh = {row.id: row for key in batches for row in batches[key] if row.id not in kept}
+    return append_shard(table, QUEUED, 1, [fresh[key] for key in sorted(fresh)])
 
 
 def planned_batches(workspace: Workspace) -> dict[tuple[str, str], list[Prompt]]:

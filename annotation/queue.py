@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from annotation.accounts import accounts_path, ensure_accounts, private_folder
-from annotation.batches import push_batches
+from annotation.batches import keep_queued, push_batches
 from annotation.client import EMBEDDED, Client
 from curation.errors import AnnotationError
 
@@ -62,6 +62,7 @@ def run_queue(workspace: Workspace, port: int | None = None, *, client: Client |
         with connect(workspace, port) as own:
             return run_queue(workspace, client=own)
     ensure_accounts(workspace, client)
+    keep_queued(workspace)
     pushed = push_batches(workspace, client)
     records, sent = sum(row.records for row in pushed), sum(row.sent for row in pushed)
     return f"{records} records in {len(pushed)} batches on {client.url}, {sent} sent now"

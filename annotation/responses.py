@@ -7,7 +7,6 @@ lists, and the next pull writes the same one again.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annotation.accounts import is_simulated
 from annotation.batches import QUESTION, is_ours
 from curation.progress import progress_bar
-from curation.records import ANSWERS, Prompt, Reject, Response, Triage, canonical, digest
+from curation.records import ANSWERS, Prompt, Reject, Response, Triage, canonical
 from curation.steps import Outcome
-from curation.storage import file_digest
-from curation.tables import Manifest, Table, write_shard
+from curation.tables import Table, append_shard
 
 if TYPE_CHECKING:
     from annotation.client import Client
@@ -116,20 +114,8 @@ def standing_responses(workspace: Workspace) -> list[Response]:
 
 
 def append_rows(table: Table, rows: Sequence[Any]) -> int:
-    """Append rows as one shard named by its content, then rewrite the manifest; returns the number of shards written.
-
-    The first call writes the manifest even without rows: an empty table is a fact, a missing one is not.
-    """
-    path = table.folder / f"{STEP}.json"
-    shards = Manifest.read(path).shards if path.exists() else ()
-    if rows:
-        # The number of shards before it keeps apart two pulls that happen to bring equal rows.
-        key = digest(STEP, str(VERSION), str(len(shards)), *(repr(dataclasses.astuple(row)) for row in rows))[:32]
-        shard = table.shard_path(key)
-        write_shard(shard, table.kind, rows)
-        shards = (*shards, (shard.name, file_digest(shard), len(rows)))
-    Manifest(STEP, VERSION, {}, shards).write(table.folder)
-    return 1 if rows else 0
+    """Append rows to what earlier pulls brought; returns the number of shards written."""
+    return append_shard(table, STEP, VERSION, rows)
 
 
 def _work_on_server(workspace: Workspace, client: Client) -> Iterator[Found]:

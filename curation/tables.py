@@ -91,6 +91,25 @@ class Manifest:
             ) from exc
 
 
+def append_shard(table: Table, step: str, version: int, rows: Sequence[Any]) -> int:
+    """Append rows as one shard named by its content, then rewrite the step's manifest; returns the shards written.
+
+    The first call writes the manifest even without rows: an empty table is a fact, a missing one is not.
+    """
+    path = table.folder / f"{step}.json"
+    shards = Manifest.read(path).shards if path.exists() else ()
+    if rows:
+        # The number of shards before it keeps apart two appends that happen to bring equal rows.
+        key = records.digest(step, str(version), str(len(shards)), *(repr(dataclasses.astuple(row)) for row in rows))[
+            :32
+        ]
+        shard = table.shard_path(key)
+        write_shard(shard, table.kind, rows)
+        shards = (*shards, (shard.name, file_digest(shard), len(rows)))
+    Manifest(step, version, {}, shards).write(table.folder)
+    return 1 if rows else 0
+
+
 class Table:
     """One table of a project: a folder of shards and manifests."""
 

@@ -17,6 +17,8 @@ from curation.steps import Outcome, Step, run_step
 from curation.storage import write_text
 from curation.tables import TABLES, Table
 
+QUEUED = "queued"  # the prompts that people were ever asked about: they stay, whatever is generated later
+
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
@@ -92,7 +94,7 @@ class Workspace:
     def alive(self, after: tuple[str, ...]) -> list[Prompt]:
         """The prompts that none of the given steps has dropped, each once, in the order they were written."""
         dropped = {row.prompt_id for step in after for row in self.rejects(step).rows()}
-        steps = ("seeds", "mutate", *(f"sample-{language}" for language in self.config.project.languages))
+        steps = ("seeds", "mutate", *(f"sample-{language}" for language in self.config.project.languages), QUEUED)
         found: dict[str, Prompt] = {}
         for row in self.table(Prompt).rows(steps):
             if row.id not in dropped:

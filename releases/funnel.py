@@ -69,7 +69,15 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
     )
     verdicts = workspace.table(Verdict).rows()
     for verdict in ("benign", "harmful", "controversial"):
-        add("verdicts", verdict, [prompts[row.prompt_id].language for row in verdicts if row.verdict == verdict])
+        add(
+            "verdicts",
+            verdict,
+            [
+                prompts[row.prompt_id].language
+                for row in verdicts
+                if row.verdict == verdict and row.prompt_id in prompts
+            ],
+        )
     return rows
 
 

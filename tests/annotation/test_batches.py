@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotation.accounts import ensure_accounts
-from annotation.batches import batch_settings, planned_batches, push_batches, sending_order
+from annotation.batches import batch_settings, keep_queued, planned_batches, push_batches, sending_order
 from annotation.client import Client
 from annotation.testing import FakeArgilla
 from curation.errors import AnnotationError
@@ -122,3 +122,14 @@ def test_a_prompt_that_is_gone_is_named(workspace: Workspace) -> None:
     put(workspace, Prompt, "seeds", [])
     with pytest.raises(AnnotationError, match="triage names the prompt"):
         planned_batches(workspace)
+
+
+def test_prompts_that_people_were_asked_about_stay_when_others_are_generated(workspace: Workspace) -> None:
+    asked = {row.id for rows in planned_batches(workspace).values() for row in rows}
+    assert keep_queued(workspace) == 1
+    assert keep_queued(workspace) == 0
+    for manifest in workspace.table(Prompt).folder.glob("*.json"):
+        if manifest.stem != "queued":
+            manifest.unlink()  # as if another model had written other candidates
+    assert {row.id for row in workspace.alive(())} == asked
+    assert {row.id for rows in planned_batches(workspace).values() for row in rows} == asked
