@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from annotation import responses
 from annotation.client import Client
 from annotation.responses import pull_responses, run_responses, standing_responses
 from annotation.testing import FakeArgilla
+from curation import tables
 from curation.errors import AnnotationError
 from curation.records import Prompt, Response
 from curation.workspace import Workspace
@@ -133,8 +133,8 @@ def test_a_pull_that_is_killed_between_shard_and_manifest_loses_and_doubles_noth
 
     for allowed in (0, 1):
         with monkeypatch.context() as patch:
-            calls = iter([*[responses.Manifest.write] * allowed, die])
-            patch.setattr(responses.Manifest, "write", lambda *given, calls=calls: next(calls)(*given))
+            calls = iter([*[tables.Manifest.write] * allowed, die])
+            patch.setattr(tables.Manifest, "write", lambda *given, calls=calls: next(calls)(*given))
             with pytest.raises(Killed):
                 pull_responses(pushed, client)
         assert len(pushed.table(Response).rows()) == 1
