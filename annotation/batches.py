@@ -47,14 +47,6 @@ class Pushed:
     created: bool  # the dataset was made by this push
 
 
-def prompts_by_id(workspace: Workspace) -> dict[str, Prompt]:
-    """Every prompt of the project; where two steps wrote the same one, the first."""
-    found: dict[str, Prompt] = {}
-    for row in workspace.table(Prompt).rows():
-        found.setdefault(row.id, row)
-    return found
-
-
 def keep_queued(workspace: Workspace) -> int:
     """Keep the prompts that people are asked about among the project's prompts, whatever later runs generate.
 
@@ -69,7 +61,7 @@ def keep_queued(workspace: Workspace) -> int:
 
 def planned_batches(workspace: Workspace) -> dict[tuple[str, str], list[Prompt]]:
     """The prompts of each (language, batch) that triage chose, in the order they are sent."""
-    prompts = prompts_by_id(workspace)
+    prompts = workspace.prompts()
     found: dict[tuple[str, str], list[Prompt]] = defaultdict(list)
     for row in workspace.table(Triage).rows():
         if not row.batch:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from annotation.accounts import Account, ensure_accounts, token_of
-from annotation.batches import QUESTION, needed_answers, prompts_by_id, refresh
+from annotation.batches import QUESTION, needed_answers, refresh
 from annotation.responses import project_datasets
 from curation.progress import progress_bar
 from curation.records import digest
@@ -39,7 +39,7 @@ def simulated_answer(annotator: str, prompt_id: str, intent: str) -> str:
 
 def simulate(workspace: Workspace, client: Client) -> int:
     """Answer every record that a simulated annotator of its language has not; returns the number of answers given."""
-    intents = {key: prompt.intent for key, prompt in prompts_by_id(workspace).items()}
+    intents = {key: prompt.intent for key, prompt in workspace.prompts().items()}
     accounts = ensure_accounts(workspace, client, simulated=True)
     users = client.users()
     work: dict[Account, list[tuple[str, str]]] = {account: [] for account in accounts}

@@ -91,6 +91,13 @@ class Workspace:
         folders = sorted((self.root / TABLES[Reject]).glob("*/"))
         return [row for folder in folders for row in Table(folder, Reject).rows()]
 
+    def prompts(self) -> dict[str, Prompt]:
+        """Every prompt of the project by id; where two steps wrote the same one, the first."""
+        found: dict[str, Prompt] = {}
+        for row in self.table(Prompt).rows():
+            found.setdefault(row.id, row)
+        return found
+
     def alive(self, after: tuple[str, ...]) -> list[Prompt]:
         """The prompts that none of the given steps has dropped, each once, in the order they were written."""
         dropped = {row.prompt_id for step in after for row in self.rejects(step).rows()}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from curation.errors import ModelError
 from curation.records import Margin, Prompt
 from rass.activations import Activations, collect
-from rass.directions import Direction, separation
+from rass.directions import Direction, auroc, separation
 from rass.models import ChatModel
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def fit_boundary(target: str, chat: ChatModel, prompts: Sequence[Prompt], refuse
         )
     # the layer whose direction tells best what the target itself does: that, not harm as such, is its boundary
     scored = [
-        (_auroc(direction.project(seen.hidden[layer]), answers), -layer, direction) for layer, direction in candidates
+        (auroc(direction.project(seen.hidden[layer]), answers), -layer, direction) for layer, direction in candidates
     ]
     best = max(scored, key=lambda entry: entry[:2])[2]
     languages = tuple(sorted({row.language for row in prompts}))
@@ -133,11 +133,3 @@ def _fit(design: np.ndarray, answers: np.ndarray) -> np.ndarray:
         if np.abs(step).max() < 1e-10:
             break
     return weights
-
-
-def _auroc(scores: np.ndarray, positive: np.ndarray) -> float:
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores)[positive].sum()
-    count = int(positive.sum())
-    return float((ranks - count * (count + 1) / 2) / (count * (len(positive) - count)))

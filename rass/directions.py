@@ -38,8 +38,15 @@ class Direction:
 def separation(direction: Direction, harmful: np.ndarray, harmless: np.ndarray) -> float:
     """AUROC of the projection for harmful against harmless states."""
     import numpy as np
-    from scipy.stats import rankdata
 
     scores = np.concatenate([direction.project(harmful), direction.project(harmless)])
-    ranks = rankdata(scores)[: len(harmful)].sum()
-    return float((ranks - len(harmful) * (len(harmful) + 1) / 2) / (len(harmful) * len(harmless)))
+    return auroc(scores, np.arange(len(scores)) < len(harmful))
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve of scores (n,) for a boolean (n,) truth, from ranks (Mann-Whitney); ties count half."""
+    from scipy.stats import rankdata
+
+    count = int(positive.sum())
+    ranks = rankdata(scores)[positive].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * (len(positive) - count)))

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import NamedTuple
 
-from curation.records import Prompt, Response, Triage, Verdict
+from curation.records import Response, Triage, Verdict
 from curation.workspace import Workspace
 
 
@@ -25,9 +25,7 @@ class FunnelRow(NamedTuple):
 
 def funnel(workspace: Workspace) -> list[FunnelRow]:
     """Candidates in, dropped by reason, labelled, queued, answered, released."""
-    prompts: dict[str, Prompt] = {}
-    for row in workspace.table(Prompt).rows():
-        prompts.setdefault(row.id, row)
+    prompts = workspace.prompts()
     rows: list[FunnelRow] = []
 
     def add(stage: str, detail: str, languages: list[str]) -> None:

@@ -66,7 +66,7 @@ class ReportData:
         """Gather everything from the project."""
         manifest = read_manifest(release_folder(workspace))
         version = released(workspace)
-        prompts = {row.id: row for row in workspace.table(Prompt).rows()}
+        prompts = workspace.prompts()
         labels = {(row.prompt_id, row.target): row.label for row in workspace.table(RefusalLabel).rows()}
         margins = workspace.table(Margin).rows()
         points = [MarginPoint(row.prompt_id, prompts[row.prompt_id].language, row.target,
