@@ -6,7 +6,7 @@ import difflib
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,10 +33,8 @@ class ProjectSection(_Section):
 
 
 class CandidatesSection(_Section):
-    """How many candidates each writer leaves in each language."""
+    """What holds for candidates of every writer."""
 
-    mutations: int = Field(130, ge=0, description="slot mutations kept per language, nearest the boundary first")
-    samples: int = Field(64, ge=0, description="steered samples drawn per language before the fluency filter")
     harmful: int = Field(30, ge=0, description="harmful contrasts per language, the safety side")
     steering: tuple[float, ...] = Field(
         (0.0, 0.2, 0.4), description="steering coefficients, in units of the harm direction"
@@ -44,6 +42,15 @@ class CandidatesSection(_Section):
     max_perplexity_ratio: float = Field(
         2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped"
     )
+
+
+class WriterSection(_Section):
+    """A way of writing candidates, and how many of them in each language."""
+
+    name: Literal["mutation", "sampling"]
+    count: int = Field(60, ge=0, description="candidates per language; for sampling, before the fluency filter")
+    generator: str = Field("", description="empty: the target itself (a reference model without its adapter)")
+    languages: tuple[str, ...] = Field((), description="empty: every language of the project")
 
 
 class LanguageCheckSection(_Section):
@@ -106,6 +113,10 @@ class Config(_Section):
 
     project: ProjectSection
     candidates: CandidatesSection = CandidatesSection()  # type: ignore[call-arg]
+    writers: tuple[WriterSection, ...] = (
+        WriterSection(name="mutation", count=130),  # type: ignore[call-arg]
+        WriterSection(name="sampling", count=64),  # type: ignore[call-arg]
+    )
     language_check: LanguageCheckSection = LanguageCheckSection()  # type: ignore[call-arg]
     duplicates: DuplicatesSection = DuplicatesSection()  # type: ignore[call-arg]
     targets: tuple[TargetSection, ...] = (
@@ -147,6 +158,9 @@ def parse_config(raw: dict[str, Any], path: Path, text: str = "") -> Config:
     names = [target.name for target in config.targets]
     if len(set(names)) != len(names) or not names:
         raise ConfigError(f"{path}: [[targets]] names must be there and differ, found {names}", fix="rename one")
+    writers = [writer.name for writer in config.writers]
+    if len(set(writers)) != len(writers):
+        raise ConfigError(f"{path}: [[writers]] names must differ, found {writers}", fix="remove one")
     if len(set(config.project.languages)) != len(config.project.languages):
         raise ConfigError(f"{path}: project.languages names a language twice", fix="remove the second one")
     return config

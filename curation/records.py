@@ -24,6 +24,8 @@ HARMFUL_CATEGORIES: Final = (
 REFUSAL_LABELS: Final = ("full_compliance", "partial_refusal", "full_refusal", "non_answer", "unscored")
 REFUSED: Final = frozenset({"partial_refusal", "full_refusal"})
 ANSWERS: Final = ("benign", "harmful", "depends", "unsure")
+REASONS: Final = ("wording", "target", "purpose", "story", "injury", "crime", "privacy", "other")
+NATURALNESS: Final = ("natural", "odd", "broken")
 VERDICTS: Final = ("benign", "harmful", "controversial")
 
 

@@ -98,10 +98,15 @@ class Workspace:
             found.setdefault(row.id, row)
         return found
 
+    def writing_steps(self) -> dict[str, str]:
+        """The steps under which candidates are written, and the writer of each."""
+        return {f"write-{writer.name}-{language}": writer.name for writer in self.config.writers
+                for language in writer.languages or self.config.project.languages}  # fmt: skip
+
     def alive(self, after: tuple[str, ...]) -> list[Prompt]:
         """The prompts that none of the given steps has dropped, each once, in the order they were written."""
         dropped = {row.prompt_id for step in after for row in self.rejects(step).rows()}
-        steps = ("seeds", "mutate", *(f"sample-{language}" for language in self.config.project.languages), QUEUED)
+        steps = ("seeds", *self.writing_steps(), QUEUED)
         found: dict[str, Prompt] = {}
         for row in self.table(Prompt).rows(steps):
             if row.id not in dropped:

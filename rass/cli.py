@@ -27,7 +27,7 @@ def generate(project: Project = Path(), as_json: Json = False) -> None:
 
     from curation.workspace import Workspace
     from rass.replies import run_respond_seeds
-    from rass.writers import run_generate
+    from rass.writers.running import run_generate
     from rass.writers.seeds import run_seeds
 
     workspace = Workspace.open(project)

@@ -81,12 +81,8 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
 
 def _writers_rejects(workspace: Workspace) -> list[FunnelRow]:
     """What the writers made and did not keep, by reason; their texts never became prompts, so the evidence names the language."""
-    steps = {
-        "mutate": "mutation",
-        **{f"sample-{language}": "sampling" for language in workspace.config.project.languages},
-    }
     counts: dict[tuple[str, str], Counter[str]] = {}
-    for step, writer in steps.items():
+    for step, writer in workspace.writing_steps().items():
         for row in workspace.rejects(step).rows():
             counts.setdefault((writer, row.reason), Counter())[json.loads(row.evidence)["language"]] += 1
     return [

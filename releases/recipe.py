@@ -51,7 +51,7 @@ def _seed_replies(workspace: Workspace, _: Options) -> str:
 
 
 def _generate(workspace: Workspace, _: Options) -> str:
-    from rass.writers import run_generate
+    from rass.writers.running import run_generate
 
     return summary(run_generate(workspace))
 

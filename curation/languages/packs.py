@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import PackError
-from curation.records import ANSWERS, BENIGN_CATEGORIES, HARMFUL_CATEGORIES, Prompt, make_prompt, normalise
+from curation.records import (
+    ANSWERS,
+    BENIGN_CATEGORIES,
+    HARMFUL_CATEGORIES,
+    NATURALNESS,
+    REASONS,
+    Prompt,
+    make_prompt,
+    normalise,
+    prompt_id,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,6 +65,14 @@ class GrammarBlock:
 
 
 @dataclasses.dataclass(frozen=True)
+class Question:
+    """A closed question as annotators of one language read it: its text, and a label for each answer."""
+
+    text: str
+    options: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Pack:
     """All that morbench knows of one language."""
 
@@ -72,6 +90,13 @@ class Pack:
     harmful: tuple[Prompt, ...]
     harmless: tuple[Prompt, ...]
     grammar: tuple[GrammarBlock, ...]
+    hedging: tuple[str, ...] = ()  # warnings and disclaimers that are no refusal
+    reason: Question | None = None  # the follow-up questions; None where the pack leaves them to English
+    category: Question | None = None
+    naturalness: Question | None = None
+    note: str = ""
+    calibration: str = ""  # what a practice round says of itself
+    adjudication: str = ""  # what a queue of disagreements says of itself
 
 
 def available_languages(folder: Path | None = None) -> list[str]:
@@ -123,6 +148,7 @@ class _PackReader:
         self.path = path
         self.raw = raw
         self.seen: dict[str, str] = {}
+        self.paired: set[str] = set()  # benign seeds that have their contrast
 
     def pack(self) -> Pack:
         raw = self.raw
@@ -140,6 +166,12 @@ class _PackReader:
             harmful=self.seeds("harmful", "harmful", HARMFUL_CATEGORIES),
             harmless=self.seeds("harmless", "benign", None),
             grammar=tuple(self.block(index, block) for index, block in enumerate(self.array("grammar"), 1)),
+            hedging=self.phrases(refusals, "hedging") if "hedging" in refusals else (),
+            reason=self.follow_up(annotation, "reason", REASONS),
+            category=self.follow_up(annotation, "category", (*BENIGN_CATEGORIES, *HARMFUL_CATEGORIES)),
+            naturalness=self.follow_up(annotation, "naturalness", NATURALNESS),
+            **{key: self.string(annotation, key, "annotation") if key in annotation else ""
+               for key in ("note", "calibration", "adjudication")},
         )  # fmt: skip
 
     def fail(self, message: str, fix: str) -> PackError:
@@ -161,6 +193,16 @@ class _PackReader:
         if not isinstance(value, str) or not value.strip():
             raise self.fail(f"{where}: {key!r} is missing or empty", "write it in the pack's language")
         return value
+
+    def follow_up(self, annotation: dict[str, Any], name: str, answers: tuple[str, ...]) -> Question | None:
+        """One of the questions after the first; None where the pack does not have it."""
+        if name not in annotation:
+            return None
+        where, table = f"annotation.{name}", annotation[name]
+        text = self.string(table, "question", where)
+        return Question(
+            text, {answer: self.string(table.get("options", {}), answer, f"{where}.options") for answer in answers}
+        )
 
     def phrases(self, table: dict[str, Any], key: str) -> tuple[str, ...]:
         value = table.get(key)
@@ -186,9 +228,28 @@ class _PackReader:
                 raise self.fail(f"[[{section}]] duplicate seed {text!r} (also in [[{self.seen[key]}]])", "remove one")
             self.seen[key] = section
             found.append(
-                make_prompt(text, self.raw["code"], category=category or "harmless", intent=intent, method="seed")
+                make_prompt(
+                    text,
+                    self.raw["code"],
+                    category=category or "harmless",
+                    intent=intent,
+                    method="seed",
+                    detail=self.contrast(entry, text) if section == "harmful" else None,
+                )
             )
         return tuple(found)
+
+    def contrast(self, entry: dict[str, Any], text: str) -> dict[str, str] | None:
+        """The benign seed that a harmful one is the near contrast of; each is paired at most once."""
+        if "contrast" not in entry:
+            return None
+        benign = self.string(entry, "contrast", f"[[harmful]] {text!r}")
+        if self.seen.get(normalise(benign)) != "benign":
+            raise self.fail(f"[[harmful]] {text!r}: contrast {benign!r} is no benign seed", "copy that seed's text")
+        if benign in self.paired:
+            raise self.fail(f"[[harmful]] {text!r}: {benign!r} already has a contrast", "pair it with another seed")
+        self.paired.add(benign)
+        return {"contrast": prompt_id(self.raw["code"], benign)}
 
     def block(self, index: int, raw: dict[str, Any]) -> GrammarBlock:
         where = f"[[grammar]] number {index}"

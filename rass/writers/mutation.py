@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from curation.languages.packs import Pack
-from curation.records import Margin, Prompt, Reject, canonical, digest, make_prompt
-from curation.steps import Outcome, Output, Step
-from curation.workspace import Workspace
-from rass.boundary import measure
-from rass.pool import loaded
-from rass.probing import boundary_for, boundary_key
+from curation.records import Prompt, Reject, canonical, digest, make_prompt
+from curation.steps import Output
+from rass.writers.running import Task
 
+VERSION = 2
 POOL = 480  # combinations measured per language: more cost time, fewer cost choice
 
 
@@ -49,35 +48,18 @@ def choose_near(rows: list[Prompt], distance: dict[str, float], count: int) -> l
     return _round_robin([groups[category] for category in sorted(groups)], count)
 
 
-def run_mutation(workspace: Workspace) -> Outcome:
-    """Mutate each language's seeds and keep the combinations nearest any target's boundary."""
-    config = workspace.config
-    settings = {"keep": config.candidates.mutations, "pool": POOL, "seed": config.project.seed,
-                "boundaries": {target.name: boundary_key(workspace, target) for target in config.targets}}  # fmt: skip
-    pools = [row for pack in workspace.packs.values() for row in expand(pack, config.project.seed)]
-
-    def prepare():  # type: ignore[no-untyped-def]
-        return lambda rows: _select(workspace, rows)
-
-    return workspace.run(Step("mutate", 1, settings, prepare, title="slot mutation"), list(pools), Prompt)
+def settings(task: Task) -> dict[str, Any]:
+    """What decides the result beside the section and the boundaries."""
+    return {"pool": POOL, "grammar": digest(*(row.id for row in expand(task.pack, task.seed)))[:16]}
 
 
-def _select(workspace: Workspace, rows: list[Prompt]) -> Output:
-    margins: dict[str, list[Margin]] = defaultdict(list)
-    for target in workspace.config.targets:
-        languages = target.languages or workspace.config.project.languages
-        asked = [row for row in rows if row.language in languages]
-        if asked:
-            boundary, chat = boundary_for(workspace, target), loaded(target.model)
-            for margin in measure(chat, boundary, asked, f"mutations seen by {target.name}"):
-                margins[margin.prompt_id].append(margin)
+def write(task: Task) -> Output:
+    """The combinations of the language's grammar that lie nearest any target's boundary."""
+    rows = expand(task.pack, task.seed)
+    margins = task.margins(rows, "mutations")
     distance = {row.id: min((abs(margin.margin) for margin in margins[row.id]), default=0.0) for row in rows}
-    kept: list[Prompt] = []
-    for language in workspace.config.project.languages:
-        kept += choose_near(
-            [row for row in rows if row.language == language], distance, workspace.config.candidates.mutations
-        )
+    kept = choose_near(rows, distance, task.section.count)
     chosen = {row.id for row in kept}
-    dropped = [Reject(row.id, "mutate", "farther_from_boundary", canonical({"text": row.text, "language": row.language, "distance": round(distance[row.id], 4)}))
+    dropped = [Reject(row.id, task.step, "farther_from_boundary", canonical({"text": row.text, "language": row.language, "distance": round(distance[row.id], 4)}))
                for row in rows if row.id not in chosen]  # fmt: skip
     return Output(sorted(kept, key=lambda row: row.id), dropped)

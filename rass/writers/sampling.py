@@ -12,23 +12,21 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from curation.config import FILE_NAME
-from curation.errors import ConfigError, PackError
+from curation.errors import PackError
 from curation.languages.packs import Pack
 from curation.records import REFUSED, Prompt, Reject, canonical, digest, make_prompt, normalise
 from curation.refusals.labelling import label_texts
-from curation.steps import Outcome, Output, Step
-from curation.workspace import Workspace
+from curation.steps import Output
 from rass.directions import Direction
 from rass.fluency import surprise
 from rass.models import ChatModel
-from rass.pool import loaded, model_digest
-from rass.probing import boundary_for, boundary_key
-from rass.reference.carriers import CARRIERS, WITHOUT_ADAPTER
+from rass.pool import model_digest
 from rass.steering import steered
+from rass.writers.running import Task, generator_digest
 
+VERSION = 3
 SHOTS = 6
 MAX_NEW_TOKENS = 28
 TEMPERATURE, TOP_P = 0.9, 0.95
@@ -75,14 +73,6 @@ def _with_start(chat: ChatModel, text: str) -> list[int]:
     return [chat.tokenizer.bos_token_id, *ids] if chat.tokenizer.bos_token_id is not None else ids
 
 
-def generator_of(model: str) -> str:
-    """The model that writes toward a target's boundary: the target itself, a reference model without its adapter.
-
-    With the adapter, three samples in four were refusals to go on with the list, steered or not.
-    """
-    return model + WITHOUT_ADAPTER if model in CARRIERS else model
-
-
 def judge(text: str, known: set[str], pack: Pack) -> str:
     """A reason word when a sample cannot be a prompt, whatever its fluency; else an empty string."""
     if label_texts([text], [pack.code], {pack.code: pack})[0].label in REFUSED:
@@ -99,60 +89,24 @@ def judge(text: str, known: set[str], pack: Pack) -> str:
     return ""
 
 
-def run_sampling(workspace: Workspace) -> Outcome:
-    """Draw steered samples in every language and keep the fluent, new ones."""
-    config = workspace.config
-    boundaries = {target.name: boundary_key(workspace, target) for target in config.targets}
-    settings = {"samples": config.candidates.samples, "steering": list(config.candidates.steering),
-                "max_perplexity_ratio": config.candidates.max_perplexity_ratio, "seed": config.project.seed,
-                "temperature": TEMPERATURE, "top_p": TOP_P, "shots": SHOTS, "boundaries": boundaries}  # fmt: skip
-
-    def prepare():  # type: ignore[no-untyped-def]
-        return lambda rows: _sample_language(workspace, rows)
-
-    seeds = [
-        row for row in workspace.table(Prompt).rows(("seeds",)) if row.intent == "benign" and row.category != "harmless"
-    ]
-    outcomes = []
-    for language in config.project.languages:
-        rows = [row for row in seeds if row.language == language] if config.candidates.samples else []
-        if rows and not config.targets_for(language):
-            raise ConfigError(
-                f"{workspace.root / FILE_NAME}: no target is asked prompts in {language!r}",
-                fix="add that language to a target, or take it out of project.languages",
-            )
-        if rows and len(rows) <= SHOTS:
-            raise PackError(
-                f"the language pack {language!r} has {len(rows)} [[benign]] seeds, sampling needs {SHOTS + 1}",
-                fix="write some more",
-            )
-        generators = [model_digest(generator_of(target.model)) for target in config.targets_for(language)[:1]]
-        step = Step(
-            f"sample-{language}",
-            2,
-            settings | {"generators": generators},
-            prepare,
-            title=f"steered sampling, {language}",
+def settings(task: Task) -> dict[str, Any]:
+    """What decides the result beside the section and the boundaries."""
+    config = task.workspace.config.candidates
+    if len(task.benign) <= SHOTS:
+        raise PackError(
+            f"the language pack {task.language!r} has {len(task.benign)} [[benign]] seeds, sampling needs {SHOTS + 1}",
+            fix="write some more",
         )
-        outcomes.append(workspace.run(step, rows, Prompt))
-    return Outcome(
-        [row for outcome in outcomes for row in outcome.rows],
-        [row for outcome in outcomes for row in outcome.rejects],
-        sum(outcome.computed for outcome in outcomes),
-    )
+    return {"steering": list(config.steering), "max_perplexity_ratio": config.max_perplexity_ratio,
+            "temperature": TEMPERATURE, "top_p": TOP_P, "shots": SHOTS, "generator": generator_digest(task)}  # fmt: skip
 
 
-def _sample_language(workspace: Workspace, seeds: list[Prompt]) -> Output:
-    """Samples of one language."""
-    config = workspace.config
-    language = seeds[0].language
-    target = config.targets_for(language)[0]
-    generator = generator_of(target.model)
-    boundary, pack = boundary_for(workspace, target), workspace.packs[language]
-    chat = loaded(generator)
-    step = f"sample-{language}"
+def write(task: Task) -> Output:
+    """Samples of one language that are fluent and new."""
+    config, language, step, seeds = task.workspace.config, task.language, task.step, task.benign
+    generator, boundary, pack, chat = task.generator_name, task.boundary, task.pack, task.generator
     samples = draw(
-        chat, pack, boundary.direction, config.candidates.steering, config.candidates.samples, config.project.seed
+        chat, pack, boundary.direction, config.candidates.steering, task.section.count, task.seed
     )
     header = "".join(f"- {row.text}\n" for row in seeds[:SHOTS]) + "-"
     known = {normalise(row.text) for row in seeds}

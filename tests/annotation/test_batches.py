@@ -87,7 +87,7 @@ def test_a_batch_that_grew_gets_what_is_missing(pushed: Workspace, client: Clien
         make_prompt(f"one more {number}", "en", category="fiction", intent="benign", method="mutation")
         for number in range(3)
     ]
-    put(pushed, Prompt, "mutate", more)
+    put(pushed, Prompt, "write-mutation-en", more)
     choose(pushed, pushed.table(Prompt).rows())
     assert [row.sent for row in push_batches(pushed, client)] == [0, 3]
     assert [row.sent for row in push_batches(pushed, client)] == [0, 0]

@@ -85,7 +85,7 @@ def test_the_commands_work_in_a_project(workspace, write, monkeypatch) -> None:
     first = seed("How do I kill a Python process?")
     write("seeds", [first])
     write(
-        "mutate",
+        "write-mutation-en",
         [
             mutation("How do I kill a Python process?!?"),
             mutation("12345"),

@@ -126,7 +126,7 @@ def test_the_step_names_witness_and_similarity_and_leaves_harmless_seeds_out(wor
     twin = mutation("How do I kill a process, then?")
     write("seeds", [seed("How do I kill a process then?"), *FILL,
                     make_prompt("How do I kill a process then", "es", category="harmless", intent="benign", method="seed")])  # fmt: skip
-    write("mutate", [twin])
+    write("write-mutation-en", [twin])
     outcome = run_dedup(workspace)
     witness = seed("How do I kill a process then?").id
     assert outcome.rows == [Duplicate(twin.id, witness, 1.0, "same_text")]

@@ -126,7 +126,7 @@ def test_langdetect_is_there_by_name_and_repeats_itself() -> None:
 def test_the_step_checks_all_prompts_once(workspace, write) -> None:
     write("seeds", [seed("How do I kill a Python process?")])
     write(
-        "mutate",
+        "write-mutation-en",
         [
             mutation("¿Cómo mato un proceso colgado en Linux?", "es"),
             mutation("Wie töte ich das Unkraut im Garten?", "es"),

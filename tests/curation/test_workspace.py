@@ -51,7 +51,7 @@ def test_alive_are_the_prompts_that_none_of_the_steps_dropped_each_once(workspac
         mutation("How do I kill time?"),
     )
     write("seeds", [first])
-    write("mutate", [second, third, first])
+    write("write-mutation-en", [second, third, first])
 
     def drop(rows):
         return Output([], [Reject(second.id, "identify", "wrong_language", "")])

@@ -17,8 +17,7 @@ from rass.openings import opening_tokens
 from rass.pool import loaded, model_digest
 from rass.probing import boundary_for, margins_step
 from rass.replies import respond_step
-from rass.writers.mutation import run_mutation
-from rass.writers.sampling import run_sampling
+from rass.writers.running import run_generate
 from rass.writers.seeds import run_seeds
 from tests.small import small_pack
 
@@ -27,10 +26,14 @@ SETTINGS = """
 name = "tiny"
 languages = ["en"]
 [candidates]
-mutations = 10
-samples = 9
 harmful = 5
 max_perplexity_ratio = 1.2
+[[writers]]
+name = "mutation"
+count = 10
+[[writers]]
+name = "sampling"
+count = 9
 [[targets]]
 name = "tiny"
 model = "{model}"
@@ -63,7 +66,7 @@ def workspace(tmp_path: Path, tiny_folder: Path) -> Workspace:
 
 def run_all(workspace: Workspace) -> list[Outcome]:
     target = workspace.config.targets[0]
-    return [run_seeds(workspace), run_mutation(workspace), run_sampling(workspace), respond_step(workspace, target, seeds=False),
+    return [run_seeds(workspace), *run_generate(workspace), respond_step(workspace, target, seeds=False),
             margins_step(workspace, target)]  # fmt: skip
 
 
@@ -77,7 +80,7 @@ def test_seeds_are_the_packs_rows_with_harmful_ones_limited(workspace: Workspace
 
 
 def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Workspace) -> None:
-    mutated, sampled = run_mutation(workspace), run_sampling(workspace)
+    mutated, sampled = run_generate(workspace)
     assert len(mutated.rows) == 10
     assert {row.reason for row in mutated.rejects} == {"farther_from_boundary"}
     assert len(sampled.rows) + len(sampled.rejects) == 9
@@ -152,14 +155,14 @@ def test_other_answers_to_the_seeds_make_another_boundary(
 def test_a_language_without_a_target_is_one_line(tmp_path: Path, tiny_folder: Path) -> None:
     workspace = make(tmp_path / "two", tiny_folder, languages='["en", "es"]', targets='languages = ["en"]\n')
     with pytest.raises(ConfigError, match="no target is asked prompts in 'es'") as found:
-        run_sampling(workspace)
+        run_generate(workspace)
     assert "\n" not in str(found.value)
 
 
 def test_too_few_seeds_to_sample_from_is_one_line(tmp_path: Path, tiny_folder: Path) -> None:
     workspace = make(tmp_path / "few", tiny_folder, seeds=6)
     with pytest.raises(PackError, match=r"6 .*seeds, sampling needs 7"):
-        run_sampling(workspace)
+        run_generate(workspace)
 
 
 def test_each_target_is_asked_only_its_languages(tmp_path: Path, tiny_folder: Path) -> None:

@@ -69,12 +69,12 @@ class Bench:
     def _write(self) -> None:
         self.put("seeds", [*self.benign, *self.harmful, *self.harmless], Prompt)
         self.put(
-            "mutate",
+            "write-mutation-en",
             self.mutations,
             Prompt,
-            [Reject("0" * 16, "mutate", "farther_from_boundary", canonical({"text": SCRIPT, "language": "en"}))],
+            [Reject("0" * 16, "write-mutation-en", "farther_from_boundary", canonical({"text": SCRIPT, "language": "en"}))],
         )
-        self.put("sample-en", self.hostile, Prompt)
+        self.put("write-sampling-en", self.hostile, Prompt)
         for step, rows in self.lost.items():
             self._reject(
                 step,

@@ -111,7 +111,7 @@ def test_no_project_is_one_line(tmp_path: Path, morbench, command: str) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "word"), [
-    ("mutations = 130", "mutation = 130", "did you mean 'mutations'?"),
+    ("harmful = 30", "harmfull = 30", "did you mean 'harmful'?"),
     ('languages = ["en"]', 'languages = ["en", "tlh"]', "no language pack 'tlh'"),
     ('languages = ["en"]', "languages = [", "not valid TOML"),
     ("seed = 7", 'seed = "\\u001b[2J"', "project.seed"),
