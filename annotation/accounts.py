@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,27 @@ def ensure_accounts(
                     "POST", f"/api/v1/workspaces/{spaces[language]}/users", json={"user_id": user["id"]}, accept=(409,)
                 )
             found.append(Account(name, language, passwords.of(name) or ""))
+    return found
+
+
+def ensure_people(workspace: Workspace, client: Client, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The users of these names, made where they are missing, as annotators; those that are there stay as they are."""
+    private_folder(workspace)
+    passwords = Passwords(accounts_path(workspace), client.server)
+    users = client.users()
+    found = {}
+    for name in names:
+        user = users.get(name)
+        if user is None:
+            user = _create(client, name, passwords.of(name) or passwords.new(name))
+        elif user["role"] != "annotator":
+            raise AnnotationError(
+                f"the user {name!r} on {client.url} has role {user['role']!r}, not annotator",
+                fix="name an annotator: others see everybody's answers",
+            )
+        elif not passwords.of(name) and (client.embedded or is_simulated(name)):
+            _set_password(client, user["id"], passwords.new(name))
+        found[name] = user
     return found
 
 

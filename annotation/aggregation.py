@@ -35,9 +35,12 @@ def agreement(answers: Sequence[str]) -> float:
     return max(Counter(answers).values()) / len(answers)
 
 
-def judge(answers: Sequence[str]) -> tuple[str, float, float]:
-    """Verdict, P(harmful) and agreement of one prompt's answers (at least one)."""
-    posterior, shared = posterior_harmful(answers), agreement(answers)
+def judge(answers: Sequence[str], posterior: float | None = None) -> tuple[str, float, float]:
+    """Verdict, P(harmful) and agreement of one prompt's answers (at least one).
+
+    `posterior` is P(harmful) where another model than this one was asked for it (annotation/quality/models).
+    """
+    posterior, shared = posterior_harmful(answers) if posterior is None else posterior, agreement(answers)
     counts = Counter(answers)
     undecided = counts["depends"] == max(counts.values())  # a tie with depends is no decision either
     if LOW < posterior < HIGH or undecided or shared < LEAST_AGREEMENT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from annotation.accounts import is_simulated
@@ -52,10 +52,15 @@ def keep_queued(workspace: Workspace) -> int:
 
     Without this, other settings or a new model would leave answers to prompts that the project no longer has.
     """
+    batches = planned_batches(workspace)
+    return keep_prompts(workspace, [row for key in batches for row in batches[key]])
+
+
+def keep_prompts(workspace: Workspace, prompts: Iterable[Prompt]) -> int:
+    """Keep these prompts for good; returns the number of shards written."""
     table = workspace.table(Prompt)
     kept = {row.id for row in table.rows((QUEUED,))}
-    batches = planned_batches(workspace)
-    fresh = {row.id: row for key in batches for row in batches[key] if row.id not in kept}
+    fresh = {row.id: row for row in prompts if row.id not in kept}
     return append_shard(table, QUEUED, 1, [fresh[key] for key in sorted(fresh)])
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from annotation.quality.cli import audit
+from annotation.sessions.cli import session
 from curation.console import say, show_json, show_table
 from curation.options import Json, Project
 
@@ -26,6 +28,8 @@ annotate = typer.Typer(
     "Example:  morbench annotate up --project demo",
 )
 app.add_typer(annotate, name="annotate")
+app.add_typer(session, name="session")
+app.add_typer(audit, name="audit")
 
 Port = Annotated[
     int | None, typer.Option(help="Port on 127.0.0.1; default: queue.port of morbench.toml; 0: any free one.")
@@ -248,7 +252,8 @@ def _show_progress(workspace: Workspace, client: Client, as_json: bool) -> None:
 
     simulated = {user["id"] for name, user in client.users().items() if is_simulated(name)}
     rows = []
-    for dataset, language, records in project_datasets(workspace, client):
+    for dataset, language in project_datasets(workspace, client):
+        records = list(client.records(dataset["id"], responses=True))
         authors = [[answer["user_id"] for answer in record.get("responses") or () if answer["status"] == "submitted"]
                    for record in records]  # fmt: skip
         people = [sum(author not in simulated for author in found) for found in authors]

@@ -14,6 +14,7 @@ LONGEST = 20_000  # characters of a prompt that people are shown
 _INVISIBLE = re.compile(
     "[\x80-\x9f\u200b\u2060-\u2064\u2066-\u206f\u202a-\u202e\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_MARKS = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~=^$\"']")
 _LINES = re.compile("\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
 
 
@@ -23,6 +24,15 @@ def displayable(text: str) -> str:
     if len(text) > LONGEST:
         shown += f"\n\n[… {LONGEST:,} / {len(text):,}]"
     return shown
+
+
+def markdown_text(text: str, longest: int) -> str:
+    """One line of markdown that is nothing but text: no link, picture, heading or list can come of it."""
+    line = " ".join(visible_form(text[: longest + 1]).split())
+    shown = line if len(line) <= longest else f"{line[:longest]}…"
+    # `&` first, then marks; a colon and an at sign as entities, because renderers make links of bare addresses.
+    escaped = _MARKS.sub(lambda match: f"\\{match[0]}", shown.replace("&", "&amp;").replace("<", "&lt;"))
+    return escaped.replace(":", "&#58;").replace("@", "&#64;")
 
 
 def visible_form(text: str) -> str:

@@ -7,13 +7,15 @@ lists, and the next pull writes the same one again.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from annotation.accounts import is_simulated
-from annotation.batches import QUESTION, is_ours
+from annotation.batches import is_ours
+from annotation.history import FOLLOW_UPS, WITHDRAWN, Found, History, Key, content_of, key_of, text_of
+from annotation.pulled import Pulled
+from annotation.sessions.pulling import session_work
 from curation.progress import progress_bar
 from curation.records import ANSWERS, Prompt, Reject, Response, Triage, canonical
 from curation.steps import Outcome
@@ -25,25 +27,7 @@ if TYPE_CHECKING:
 
 STEP = "responses"
 VERSION = 1
-WITHDRAWN = "withdrawn"
 _PROMPT_ID = re.compile(r"[0-9a-f]{16}\Z")
-
-
-class Key(NamedTuple):
-    """What an answer is an answer to, and whose it is."""
-
-    prompt_id: str
-    batch: str
-    annotator: str
-
-
-class Found(NamedTuple):
-    """One annotator's work on one record, as the server has it."""
-
-    key: Key
-    status: str  # submitted, draft, discarded
-    answer: str
-    updated_at: str
 
 
 def run_responses(workspace: Workspace, simulate: bool = False, *, client: Client | None = None) -> Outcome:
@@ -59,52 +43,42 @@ def run_responses(workspace: Workspace, simulate: bool = False, *, client: Clien
     return pull_responses(workspace, client)
 
 
-def pull_responses(workspace: Workspace, client: Client) -> Outcome:
+def pull_responses(workspace: Workspace, client: Client, *, everything: bool = False) -> Outcome:
     """Append the answers that are new or changed; `computed` is the number of shards written now.
 
-    An answer that its author took back no longer counts: a reject with reason `withdrawn` says so. What the server
-    holds and no prompt or option explains is a reject with reason `unknown_record` or `unknown_answer`.
+    Datasets in which nothing happened since the last pull are not fetched again, unless `everything` is. An answer that
+    its author took back no longer counts: a reject with reason `withdrawn` says so. What the server holds and nothing
+    explains is a reject too: `unknown_record`, `unknown_answer`, and in sessions `not_planned` and `not_assigned`.
     """
     table, rejects = workspace.table(Response), workspace.rejects(STEP)
+    pulled = Pulled(workspace, STEP, (table, rejects), everything=everything)
     known = History(table.rows([STEP]), rejects.rows([STEP]))
+    names = {user["id"]: name for name, user in client.users().items()}
     fresh: list[Response] = []
     dropped: set[Reject] = set()
-    for found in _work_on_server(workspace, client):
+    work = (_queue_work, session_work)
+    for found in (row for source in work for row in source(workspace, client, names, pulled)):
         if not _PROMPT_ID.match(found.key.prompt_id):
             if found.status == "submitted":
                 dropped.add(_reject(found.key, "unknown_record", record=found.key.prompt_id[:80]))
+        elif found.problem:
+            if found.status == "submitted":
+                dropped.add(_reject(found.key, found.problem))
         elif found.status != "submitted":
             if known.standing(found.key):
                 dropped.add(_reject(found.key, WITHDRAWN, after=len(known.answers[found.key])))
-        elif found.answer not in ANSWERS:
-            dropped.add(_reject(found.key, "unknown_answer", answer=found.answer[:80]))
-        elif (standing := known.standing(found.key)) is None or standing.answer != found.answer:
-            fresh.append(Response(*found.key, found.answer, is_simulated(found.key.annotator), found.updated_at))
+        elif found.content.answer not in ANSWERS:
+            dropped.add(_reject(found.key, "unknown_answer", answer=found.content.answer[:80]))
+        else:
+            row, problems = _response(found)
+            dropped.update(problems)
+            if not known.says(found.key, found.content._replace(**{name: getattr(row, name) for name in FOLLOW_UPS})):
+                fresh.append(row)
     # Rejects first: should this be killed in between, no answer counts that its author took back.
     news = sorted(dropped - known.rejects, key=lambda row: (row.prompt_id, row.reason, row.evidence))
-    written = append_rows(rejects, news) + append_rows(table, sorted(fresh, key=_key_of))
+    written = append_rows(rejects, news) + append_rows(table, sorted(fresh, key=key_of))
+    pulled.save()
     return Outcome(table.rows([STEP]), rejects.rows([STEP]), written)
-
-
-class History:
-    """All answers that were ever pulled, and which of them were taken back."""
-
-    def __init__(self, responses: Iterable[Response], rejects: Iterable[Reject]) -> None:
-        self.answers: dict[Key, list[Response]] = {}
-        for row in responses:
-            self.answers.setdefault(_key_of(row), []).append(row)
-        self.rejects = set(rejects)
-        self.withdrawn: set[tuple[Key, int]] = set()
-        for reject in self.rejects:
-            if reject.reason == WITHDRAWN:
-                evidence = json.loads(reject.evidence)
-                key = Key(reject.prompt_id, evidence["batch"], evidence["annotator"])
-                self.withdrawn.add((key, evidence["after"]))
-
-    def standing(self, key: Key) -> Response | None:
-        """The latest answer under a key, unless it was taken back."""
-        answers = self.answers.get(key, [])
-        return answers[-1] if answers and (key, len(answers)) not in self.withdrawn else None
 
 
 def standing_responses(workspace: Workspace) -> list[Response]:
@@ -118,27 +92,8 @@ def append_rows(table: Table, rows: Sequence[Any]) -> int:
     return append_shard(table, STEP, VERSION, rows)
 
 
-def _work_on_server(workspace: Workspace, client: Client) -> Iterator[Found]:
-    """What every annotator did in this project's datasets, those of earlier triages included."""
-    names = {user["id"]: name for name, user in client.users().items()}
-    datasets = list(project_datasets(workspace, client))
-    with progress_bar("pull", total=len(datasets)) as advance:
-        for dataset, _, records in datasets:
-            for record in records:
-                for response in record.get("responses") or ():
-                    user = response["user_id"]
-                    if user not in names:
-                        names[user] = client.user_name(user)
-                    answer = ((response.get("values") or {}).get(QUESTION) or {}).get("value", "")
-                    key = Key(_text(record["external_id"]), dataset["name"], _text(names[user]))
-                    yield Found(key, response["status"], _text(answer), response["updated_at"])
-            advance(1)
-
-
-def project_datasets(
-    workspace: Workspace, client: Client
-) -> Iterator[tuple[dict[str, Any], str, list[dict[str, Any]]]]:
-    """Each dataset that holds this project's prompts, its language, and its records (with responses).
+def project_datasets(workspace: Workspace, client: Client) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each dataset of the queues that holds this project's prompts, and its language.
 
     A shared server may hold other people's datasets in the same workspaces: a dataset is the project's when triage or
     an earlier answer names it, or when one of its records is one of the project's prompts.
@@ -150,22 +105,40 @@ def project_datasets(
     spaces = client.workspaces()
     for language in workspace.config.project.languages:
         for name, dataset in sorted((client.datasets(spaces[language]) if language in spaces else {}).items()):
-            if dataset["status"] != "ready" or not is_ours(client, dataset):
-                continue
-            records = list(client.records(dataset["id"], responses=True))
-            if name in named or any(record["external_id"] in prompts for record in records):
-                yield dataset, language, records
+            if dataset["status"] == "ready" and is_ours(client, dataset):
+                records = client.records(dataset["id"])
+                if name in named or any(record["external_id"] in prompts for record in records):
+                    yield dataset, language
 
 
-def _text(value: object) -> str:
-    """A server's value as text that a table can hold."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+def _queue_work(workspace: Workspace, client: Client, names: dict[str, str], pulled: Pulled) -> Iterator[Found]:
+    """What every annotator did in the queues, those of earlier triages included."""
+    datasets = list(project_datasets(workspace, client))
+    with progress_bar("pull", total=len(datasets)) as advance:
+        for dataset, _ in datasets:
+            records = () if pulled.unchanged(client, dataset) else client.records(dataset["id"], responses=True)
+            for record in records:
+                for response in record.get("responses") or ():
+                    user = response["user_id"]
+                    if user not in names:
+                        names[user] = client.user_name(user)
+                    key = Key(text_of(record["external_id"]), dataset["name"], text_of(names[user]))
+                    yield Found(key, "", response["status"], content_of(response.get("values")), response["updated_at"])
+            advance(1)
+
+
+def _response(found: Found) -> tuple[Response, list[Reject]]:
+    """The row of an answer; a follow-up that is no option is left out, with a reject that keeps it."""
+    key, content, problems = found.key, found.content, []
+    for name, options in FOLLOW_UPS.items():
+        given = getattr(content, name)
+        if given and given not in options:
+            problems.append(_reject(key, f"unknown_{name}", answer=given[:80]))
+            content = content._replace(**{name: ""})
+    row = Response(*key, content.answer, is_simulated(key.annotator), found.updated_at, found.session, *content[1:])
+    return row, problems
 
 
 def _reject(key: Key, reason: str, **evidence: str | int) -> Reject:
     prompt_id = key.prompt_id if _PROMPT_ID.match(key.prompt_id) else ""
     return Reject(prompt_id, STEP, reason, canonical({"annotator": key.annotator, "batch": key.batch, **evidence}))
-
-
-def _key_of(row: Response) -> Key:
-    return Key(row.prompt_id, row.batch, row.annotator)

@@ -78,17 +78,19 @@ class FakeArgilla:
         self._passwords[user["id"]] = password
         return user
 
-    def answer(self, username: str, external_id: str, value: str, status: str = "submitted") -> None:
-        """Let a user answer, change or discard an answer, as people do in the browser."""
+    def answer(
+        self, username: str, external_id: str, value: str, status: str = "submitted", dataset: str = "", **more: str
+    ) -> None:
+        """Let a user answer, change or discard an answer, as people do in the browser; `more` answers other questions.
+
+        Where several datasets hold the record, the first that the user can see is meant, or the one of the given name.
+        """
         user = next(row for row in self.users.values() if row["username"] == username)
-        record = next(rows[external_id] for rows in self.records.values() if external_id in rows)
-        before = self.responses.get((record["id"], user["id"]))
-        made = self._row(
-            record_id=record["id"], user_id=user["id"], status=status, values={"judgement": {"value": value}}
-        )
-        if before:
-            made |= {"id": before["id"], "inserted_at": before["inserted_at"]}
-        self.responses[record["id"], user["id"]] = made
+        seen = [key for key, row in self.datasets.items()
+                if user["id"] in self.members[row["workspace_id"]] and dataset in ("", row["name"])]  # fmt: skip
+        key = next(key for key in seen if external_id in self.records[key])
+        values = {name: {"value": given} for name, given in {"judgement": value, **more}.items()}
+        self._keep_response(key, self.records[key][external_id]["id"], user["id"], {"values": values, "status": status})
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
@@ -128,6 +130,7 @@ class FakeArgilla:
             ("GET", f"/api/v1/workspaces{one}", self._owner(lambda request, key: (_get(self.workspaces, key), 200))),
             ("GET", f"/api/v1/workspaces{one}/users", self._owner(self._list_members)),
             ("POST", f"/api/v1/workspaces{one}/users", self._owner(self._add_member)),
+            ("DELETE", f"/api/v1/workspaces{one}/users{one}", self._owner(self._remove_member)),
             ("GET", "/api/v1/me/datasets", self._list_datasets),
             ("POST", "/api/v1/datasets", self._owner(self._create_dataset)),
             ("GET", datasets, self._owner(lambda request, key: (_get(self.datasets, key), 200))),
@@ -143,7 +146,9 @@ class FakeArgilla:
                 self._owner(lambda request, key: ({"items": []}, 200)),
             ),
             ("GET", f"{datasets}/records", self._owner(self._list_records)),
+            ("DELETE", f"{datasets}/records", self._owner(self._delete_records)),
             ("PUT", f"{datasets}/records/bulk", self._owner(self._upsert_records)),
+            ("GET", f"{datasets}/users/progress", self._owner(self._users_progress)),
             ("POST", "/api/v1/me/responses/bulk", self._respond),
         ]
 
@@ -205,9 +210,17 @@ class FakeArgilla:
         self.members[key].append(user)
         return self.users[user], 201
 
+    def _remove_member(self, request: httpx.Request, key: str, user: str) -> tuple[Any, int]:
+        if user not in _get(self.members, key):
+            raise Refusal(404, "not a member")
+        self.members[key].remove(user)
+        return self.users[user], 200
+
     def _list_datasets(self, request: httpx.Request, user: Row) -> tuple[Any, int]:
         wanted = request.url.params.get("workspace_id")
-        return {"items": [row for row in self.datasets.values() if wanted in (None, row["workspace_id"])]}, 200
+        mine = {key for key, members in self.members.items() if user["role"] == "owner" or user["id"] in members}
+        rows = [row for row in self.datasets.values() if row["workspace_id"] in mine]
+        return {"items": [row for row in rows if wanted in (None, row["workspace_id"])]}, 200
 
     def _create_dataset(self, request: httpx.Request) -> tuple[Any, int]:
         body = json.loads(request.content)
@@ -251,11 +264,32 @@ class FakeArgilla:
                 row["responses"] = [given for (record, _), given in self.responses.items() if record == row["id"]]
         return {"items": page, "total": len(rows)}, 200
 
+    def _delete_records(self, request: httpx.Request, key: str) -> tuple[Any, int]:
+        gone = request.url.params["ids"].split(",")
+        if len(gone) > 100:
+            raise Refusal(422, "Cannot delete more than 100 records at once")
+        rows = _get(self.records, key)
+        self.records[key] = {name: row for name, row in rows.items() if row["id"] not in gone}
+        self.responses = {pair: row for pair, row in self.responses.items() if pair[0] not in gone}
+        return {}, 204
+
+    def _users_progress(self, request: httpx.Request, key: str) -> tuple[Any, int]:
+        ids = {row["id"] for row in _get(self.records, key).values()}
+        counts: dict[str, dict[str, int]] = {}
+        for (record, user), row in self.responses.items():
+            if record in ids:
+                mine = counts.setdefault(self.users[user]["username"], {})
+                mine[row["status"]] = mine.get(row["status"], 0) + 1
+        return {"users": [{"username": name, "completed": mine} for name, mine in counts.items()]}, 200
+
     def _upsert_records(self, request: httpx.Request, key: str) -> tuple[Any, int]:
         if _get(self.datasets, key)["status"] != "ready":
             raise Refusal(422, "records cannot be created for a non published dataset")
         made, updated = [], []
-        for item in json.loads(request.content)["items"]:
+        items = json.loads(request.content)["items"]
+        if not 1 <= len(items) <= 500:
+            raise Refusal(422, "List should have from 1 to 500 items")
+        for item in items:
             known = self.records[key].get(item["external_id"])
             if known:
                 updated.append(known["id"])
@@ -282,14 +316,21 @@ class FakeArgilla:
         )
         if user["id"] not in self.members[_get(self.datasets, dataset)["workspace_id"]]:
             raise Refusal(403, "not in this workspace")
-        questions = self.parts[dataset]["questions"]
-        options = {option["value"] for part in questions for option in part["settings"].get("options", ())}
-        if item["values"]["judgement"]["value"] not in options:
-            raise Refusal(422, "not an option")
-        made = self._row(**item, user_id=user["id"])
-        if before := self.responses.get((record, user["id"])):
+        for part in self.parts[dataset]["questions"]:
+            options = {option["value"] for option in part["settings"].get("options", ())}
+            given = item["values"].get(part["name"])
+            if part["required"] and given is None:
+                raise Refusal(422, "missing response value for required question")
+            if options and given is not None and given["value"] not in options:
+                raise Refusal(422, "not an option")
+        return self._keep_response(dataset, record, user["id"], item)
+
+    def _keep_response(self, dataset: str, record: str, user: str, item: Row) -> Row:
+        made = self._row(**{**item, "record_id": record, "user_id": user})
+        if before := self.responses.get((record, user)):
             made |= {"id": before["id"], "inserted_at": before["inserted_at"]}
-        self.responses[record, user["id"]] = made
+        self.responses[record, user] = made
+        self.datasets[dataset]["last_activity_at"] = made["updated_at"]
         return made
 
 

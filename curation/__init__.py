@@ -1,1 +1,1 @@
-"""The ground floor: vocabulary, errors, tables, steps, language packs, duplicates, refusal labels and triage."""
+"""The ground floor: vocabulary, errors, tables, steps, language packs, duplicates, refusal labels, imports and triage."""

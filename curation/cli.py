@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from curation.console import show_json, show_table
+from curation.checking.commands import app as language_app
+from curation.console import say, show_json, show_table
 from curation.options import Json, Project
 
+if TYPE_CHECKING:
+    from curation.workspace import Workspace
+
 app = typer.Typer(no_args_is_help=True)
-language_app = typer.Typer(
-    no_args_is_help=True,
-    help="Language packs: seeds, refusal phrases, grammar and annotators' texts.\n\nExample:  morbench language status",
-)
 app.add_typer(language_app, name="language")
 
 OUT = typer.Option(None, "--out", "-o", help="For FILE: where the result goes (JSONL, CSV or Parquet by its ending).")
@@ -29,7 +30,9 @@ def identify(
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
-    """Check that prompts are in their language and script; seeds are recorded, never dropped.
+    """Check that prompts are in their language: accepted, dropped with a reason, or kept for people to decide (ask).
+
+    Seeds are recorded, never dropped. Close relatives (Indonesian and Malay), mixed scripts and code-switching go to people.
 
     Examples:
 
@@ -49,10 +52,16 @@ def identify(
         with workspace.locked():
             outcome = run_identify(workspace, identifier)
         languages = {row.id: row.language for row in workspace.alive(())}
-        found = _counts([languages[row.prompt_id] for row in outcome.rows],
-                        [(languages[row.prompt_id], row.reason) for row in outcome.rejects])  # fmt: skip
-    _show("language check", ("language", "accepted", "no letters", "wrong script", "wrong language"),
-          ("language", "accepted", "no_letters", "wrong_script", "wrong_language"), found, as_json)  # fmt: skip
+        found = _counts([], [(languages[row.prompt_id], row.decision) for row in outcome.rows]
+                        + [(languages[row.prompt_id], row.reason) for row in outcome.rejects])  # fmt: skip
+    kinds = ("accepted", "ask", "no_letters", "code", "wrong_script", "wrong_language")
+    _show(
+        "language check",
+        ("language", *(kind.replace("_", " ") for kind in kinds)),
+        ("language", *kinds),
+        found,
+        as_json,
+    )
 
 
 @app.command()
@@ -128,17 +137,28 @@ def label(
 
 
 @app.command()
-def triage(project: Project = Path(), as_json: Json = False) -> None:
-    """Decide which prompts people look at (confirm, decide, control, audit, skip) and fill one batch per language.
+def triage(
+    errors: bool = typer.Option(False, "--errors", help="Show how often it was wrong, by people's verdicts so far."),
+    project: Project = Path(),
+    as_json: Json = False,
+) -> None:
+    """Decide which prompts people look at (confirm, decide, control, audit, reject) and fill one batch per language.
 
-    Example:  morbench triage --project demo
+    Examples:
+
+      morbench triage --project demo
+
+      morbench triage --errors --project demo
     """
     from collections import Counter
 
-    from curation.triage import run_triage
+    from curation.triage.running import run_triage
     from curation.workspace import Workspace
 
     workspace = Workspace.open(project)
+    if errors:
+        _show_errors(workspace, as_json)
+        return
     with workspace.locked():
         outcome = run_triage(workspace)
     languages = {row.id: row.language for row in workspace.alive(())}
@@ -152,52 +172,21 @@ def triage(project: Project = Path(), as_json: Json = False) -> None:
         show_table("triage", names, rows)
 
 
-@language_app.command("status")
-def status(project: Project = Path(), as_json: Json = False) -> None:
-    """Show the language packs with their counts: the built-in ones, and those in the project's languages folder.
+def _show_errors(workspace: Workspace, as_json: bool) -> None:
+    from curation.triage.audits import lane_errors
 
-    Example:  morbench language status
-    """
-    from curation.languages.checks import describe_pack
-    from curation.languages.packs import available_languages, load_pack
-
-    folder = project / "languages"
-    packs = [load_pack(code, folder) for code in available_languages(folder)]
-    found = [describe_pack(pack, own=(folder / f"{pack.code}.toml").exists()) for pack in packs]
+    found = lane_errors(workspace)
     if as_json:
-        show_json([row._asdict() for row in found])
-    else:
-        counts = ("benign", "categories", "harmful", "harmless", "phrases", "combinations")
-        show_table("language packs", ("code", "language", "script", *counts, "from"), found)
-
-
-@language_app.command("check")
-def check(
-    pack: str = typer.Argument(help="The code of a pack, or a pack file."),
-    project: Project = Path(),
-    as_json: Json = False,
-) -> None:
-    """Check a pack: its layout, its counts, that its seeds are in its language, and that its grammar fills.
-
-    Ends with exit code 1 when something should be mended.
-
-    Examples:
-
-      morbench language check es
-
-      morbench language check languages/fr.toml
-    """
-    from curation.languages.checks import check_pack
-    from curation.languages.packs import load_pack, read_pack
-
-    is_file = pack.endswith(".toml") or "/" in pack
-    found = check_pack(read_pack(Path(pack)) if is_file else load_pack(pack, project / "languages"))
-    if as_json:
-        show_json([row._asdict() for row in found])
-    else:
-        show_table(f"language pack {pack}", ("finding", "kind", "what"), found)
-    if any(row.kind == "mend" for row in found):
-        raise typer.Exit(1)
+        show_json([{**row._asdict(), "wrong": row.wrong._asdict(), "unseen_wrong": row.unseen()} for row in found])
+        return
+    if not found:
+        say("no prompt of the lanes audit, confirm and control has a verdict yet")
+        return
+    rows = [(row.language, row.lane, row.said, row.wrong.text(), row.controversial, row.simulated,
+             "{:.0f} [{:.0f}, {:.0f}] of {}".format(*row.unseen(), row.stands_for) if row.stands_for else "")
+            for row in found]  # fmt: skip
+    names = ("language", "lane", "taken for", "wrong", "controversial", "simulated", "wrong among the unseen")
+    show_table("errors of triage by people's verdicts", names, rows)
 
 
 def _counts(accepted: list[str], others: list[tuple[str, str]]) -> dict[str, dict[str, int]]:

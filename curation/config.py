@@ -6,7 +6,7 @@ import difflib
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,7 +37,7 @@ class CandidatesSection(_Section):
 
     harmful: int = Field(30, ge=0, description="harmful contrasts per language, the safety side")
     steering: tuple[float, ...] = Field(
-        (0.0, 0.2, 0.4), description="steering coefficients, in units of the harm direction"
+        (0.0, 0.6, 1.2), description="steering coefficients that are tried, in units of the harm direction"
     )
     max_perplexity_ratio: float = Field(
         2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped"
@@ -47,9 +47,11 @@ class CandidatesSection(_Section):
 class WriterSection(_Section):
     """A way of writing candidates, and how many of them in each language."""
 
-    name: Literal["mutation", "sampling"]
-    count: int = Field(60, ge=0, description="candidates per language; for sampling, before the fluency filter")
-    generator: str = Field("", description="empty: the target itself (a reference model without its adapter)")
+    name: Literal["mutation", "evolution", "debugging", "sampling", "rewriting", "contrast", "translation"]
+    count: int = Field(60, ge=0, description="candidates per language, at most")
+    generator: str = Field(
+        "", description="a model, or an endpoint http://host/v1#model; empty: the target (a reference model's base)"
+    )
     languages: tuple[str, ...] = Field((), description="empty: every language of the project")
 
 
@@ -74,6 +76,26 @@ class TargetSection(_Section):
     languages: tuple[str, ...] = Field((), description="empty: every language of the project")
 
 
+class SelectionSection(_Section):
+    """Which candidates go on."""
+
+    per_language: int = Field(200, ge=0, description="benign candidates chosen in each language")
+    harmful: int = Field(60, ge=0, description="candidates of the safety side chosen in each language")
+    min_benign: float = Field(
+        0.5, ge=0, le=1, description="P(benign), targets unseen, that a candidate needs; of the safety side, P(harmful)"
+    )
+    farthest_answered: float = Field(
+        4.0, ge=0, description="logits on the answering side beyond which a candidate is far from every boundary"
+    )
+    farthest_refused: float = Field(12.0, ge=0, description="the same on the refusing side")
+    explore: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="once people have given verdicts: the share of quality that is what a label would teach",
+    )
+
+
 class RepliesSection(_Section):
     """How the targets decode."""
 
@@ -85,6 +107,9 @@ class QueueSection(_Section):
     """What people are asked to look at."""
 
     per_language: int = Field(60, ge=1, le=200, description="records in one batch (one Argilla dataset)")
+    quotas: dict[str, Annotated[int, Field(ge=1, le=200)]] = Field(
+        {}, description="languages whose batch has another size, e.g. { sw = 30, th = 40 }"
+    )
     harmful_share: float = Field(0.25, ge=0, le=1, description="share of a batch that is harmful contrasts")
     decide_share: float = Field(
         0.2,
@@ -95,6 +120,9 @@ class QueueSection(_Section):
     audit_share: float = Field(0.1, ge=0, le=1, description="share of a batch that is a random audit of confident rows")
     annotators: int = Field(3, ge=1, le=20)
     min_responses: int = Field(2, ge=1, description="responses a prompt needs before it has a verdict")
+    aggregation: Literal["posterior", "majority", "dawid-skene", "glad"] = Field(
+        "posterior", description="how responses become a verdict; what learns about people needs 20 or more of each"
+    )
     port: int = Field(6900, ge=1, le=65535)
     url: str = Field(
         "", description="another Argilla (>= 2.8); empty: the embedded one. The key is read from ARGILLA_API_KEY"
@@ -114,8 +142,10 @@ class Config(_Section):
     project: ProjectSection
     candidates: CandidatesSection = CandidatesSection()  # type: ignore[call-arg]
     writers: tuple[WriterSection, ...] = (
-        WriterSection(name="mutation", count=130),  # type: ignore[call-arg]
-        WriterSection(name="sampling", count=64),  # type: ignore[call-arg]
+        WriterSection(name="mutation", count=90),  # type: ignore[call-arg]
+        WriterSection(name="evolution", count=60),  # type: ignore[call-arg]
+        WriterSection(name="debugging", count=16),  # type: ignore[call-arg]
+        WriterSection(name="sampling", count=48),  # type: ignore[call-arg]
     )
     language_check: LanguageCheckSection = LanguageCheckSection()  # type: ignore[call-arg]
     duplicates: DuplicatesSection = DuplicatesSection()  # type: ignore[call-arg]
@@ -123,6 +153,7 @@ class Config(_Section):
         TargetSection(name="reference", model="reference", languages=()),
         TargetSection(name="reference-en", model="reference-en", languages=("en",)),
     )
+    selection: SelectionSection = SelectionSection()  # type: ignore[call-arg]
     replies: RepliesSection = RepliesSection()  # type: ignore[call-arg]
     queue: QueueSection = QueueSection()  # type: ignore[call-arg]
     release: ReleaseSection = ReleaseSection()  # type: ignore[call-arg]

@@ -144,7 +144,7 @@ def _read_csv(path: Path, data: bytes, required: Sequence[str]) -> Iterator[tupl
                         f"{path}, line {start}: {len(cells)} cells, the header has {len(header)}",
                         fix="quote cells that hold commas",
                     )
-                yield f"{path}, line {start}", dict(zip(header, map(_plain, cells), strict=True))
+                yield f"{path}, line {start}", dict(zip(header, map(plain_cell, cells), strict=True))
             start = lines.line_num + 1
     except csv.Error as exc:
         raise InputError(
@@ -152,7 +152,7 @@ def _read_csv(path: Path, data: bytes, required: Sequence[str]) -> Iterator[tupl
         ) from None
 
 
-def _plain(cell: str) -> str:
+def plain_cell(cell: str) -> str:
     """A cell without the quote that kept a spreadsheet from running it."""
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell
 

@@ -10,7 +10,6 @@ from curation.config import DuplicatesSection, LanguageCheckSection
 from curation.errors import InputError
 from curation.files import check_output, read_rows, write_rows
 from curation.languages.packs import available_languages, load_pack
-from curation.languages.scripts import script_share
 from curation.records import Prompt
 
 ANCHORED = 100  # rows of a language that give a mean of their own
@@ -19,25 +18,24 @@ Counts = dict[str, dict[str, int]]
 
 
 def identify_file(file: Path, out: Path | None, language: str | None, identifier: str = "py3langid") -> Counts:
-    """Write every row with what was detected and whether it is accepted; without a pack the script is not checked."""
-    from curation.languages.identification import detect, load_identifier, verdict_on
+    """Write every row with what was detected and the decision: accepted, ask or rejected; without a pack the script is not checked."""
+    from curation.languages.identifiers import load_identifier
+    from curation.languages.judging import judge_texts
 
     target = check_output(out, file)
     rows = read_rows(file, required=("prompt",), language=language)
+    codes = [row["language"] for row in rows]
     known = set(available_languages())
-    scripts = {code: load_pack(code).script for code in sorted({row["language"] for row in rows}) if code in known}
-    model = load_identifier(identifier)
+    scripts = {code: load_pack(code).script for code in sorted(set(codes)) if code in known}
     minimum = LanguageCheckSection().min_script_share  # type: ignore[call-arg]
+    judged = judge_texts([row["prompt"] for row in rows], codes, scripts, load_identifier(identifier), minimum)
     counts: Counts = {}
-    for row in rows:
-        code, text = row["language"], row["prompt"]
-        found = detect(text, model, scripts)
-        share = script_share(text, scripts[code]) if code in scripts else 1.0
-        wrong = verdict_on(text, code, scripts.get(code, ""), found, share, minimum, model)
-        reason, evidence = wrong or ("", "")
-        row.update(detected=found.detected, confidence=found.confidence, script_share=round(share, 6))
-        row.update(accepted=wrong is None, reason=reason, evidence=evidence)
-        _count(counts, code, wrong[0] if wrong else "accepted")
+    for row, found in zip(rows, judged, strict=True):
+        row.update(detected=found.detected, confidence=found.confidence, script_share=found.script_share)
+        row.update(
+            accepted=found.decision == "accepted", decision=found.decision, reason=found.reason, evidence=found.evidence
+        )
+        _count(counts, row["language"], found.reason if found.decision == "rejected" else found.decision)
     write_rows(target, rows)
     return counts
 

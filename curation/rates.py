@@ -1,4 +1,4 @@
-"""Rates with their n and Wilson score interval (Wilson, 1927)."""
+"""Rates with their n and Wilson score interval (Wilson, 1927), and the difference of two (Newcombe, 1998)."""
 
 from __future__ import annotations
 
@@ -31,3 +31,11 @@ def wilson(hits: int, n: int, z: float = 1.959964) -> Rate:
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     # rounding must not push the share itself out of its interval (84 of 84)
     return Rate(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)), hits, n)
+
+
+def newcombe(one: Rate, other: Rate) -> tuple[float, float, float]:
+    """The first rate minus the second, with its 95 % interval (Newcombe's hybrid score); nan where either is empty."""
+    low = math.hypot(one.value - one.low, other.high - other.value)
+    high = math.hypot(one.high - one.value, other.value - other.low)
+    difference = one.value - other.value
+    return difference, difference - low, difference + high

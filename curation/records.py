@@ -52,6 +52,8 @@ class Identification:
     detected: str  # BCP 47, or "und" for text without letters
     confidence: float
     script_share: float  # share of letters in the script of the language that was meant
+    decision: str = "accepted"  # or ask: a person has to say whether it is in its language
+    doubt: str = ""  # why: doubtful_language, mixed_scripts, code_switching; of a seed whatever was found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,13 +106,41 @@ class Margin:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Trigger:
+    """The smallest fragment of a refused benign prompt that a target still refuses (by its margin)."""
+
+    prompt_id: str
+    language: str
+    target: str
+    fragment: str
+    units: int  # words of the fragment (characters where words are not spaced)
+    of: int  # units of the prompt
+    margin: float  # of the fragment alone
+    whole: float  # margin of the prompt
+    without: float  # margin of the prompt without the fragment; nan where nothing is left
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selection:
+    """A candidate that was chosen: in which place, for how much, and what speaks for its being benign."""
+
+    prompt_id: str
+    language: str
+    rank: int  # 0 for what stays whatever is chosen, then 1, 2, ... in the order of choice
+    gain: float  # what it added to the objective
+    quality: float  # near the boundary, benign and fluent: 0 to 1
+    benign: float  # P(benign), without the targets' refusals
+    evidence: str  # what that rests on
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Triage:
     """Who has to look at a prompt, and why."""
 
     prompt_id: str
-    lane: str  # confirm, decide, control, audit (a random row of skip), skip
+    lane: str  # confirm, decide, control, audit (a random row of reject), reject
     priority: float  # higher is looked at first
-    batch: str  # the Argilla dataset it is sent in; empty for lane skip
+    batch: str  # the Argilla dataset it is sent in; empty for lane reject and what found no room
     reason: str
 
 
@@ -124,6 +154,11 @@ class Response:
     answer: str  # one of ANSWERS
     simulated: bool
     answered_at: str  # ISO 8601, the server's clock
+    session: str = ""  # the review session it was given in; empty in the queue that everybody sees
+    reason: str = ""  # one of REASONS, or empty: not asked or not answered, as the three that follow
+    category: str = ""  # one of the categories of prompts
+    naturalness: str = ""  # one of NATURALNESS
+    note: str = ""  # free text of the annotator
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -51,34 +51,60 @@ class Outcome(NamedTuple):
     computed: int
 
 
+class Shards:
+    """The shards of one run of a step, in order: each is read where it was made before, else computed and written."""
+
+    def __init__(self, step: Step, output: Table, rejects: Table) -> None:
+        self.step = step
+        self.output = output
+        self.rejects = rejects
+        self.computed = 0
+        self.listed: list[tuple[str, str, int]] = []
+        self.listed_rejects: list[tuple[str, str, int]] = []
+        self._head = canonical([step.name, step.version, step.settings])
+        self._work: Work | None = None
+
+    def run(self, shard: list[Any]) -> Output:
+        """What the step makes of the next shard."""
+        key = digest(self._head, *(repr(row if isinstance(row, tuple) else dataclasses.astuple(row)) for row in shard))[
+            :32
+        ]
+        path, reject_path = self.output.shard_path(key), self.rejects.shard_path(key)
+        if path.exists() and reject_path.exists():
+            kept, lost = read_shard(path, self.output.kind), read_shard(reject_path, Reject)
+        else:
+            self._work = self._work or self.step.prepare()
+            kept, lost = self._work(shard)
+            write_shard(reject_path, Reject, lost)
+            write_shard(path, self.output.kind, kept)
+            self.computed += 1
+        self.listed.append((path.name, file_digest(path), len(kept)))
+        self.listed_rejects.append((reject_path.name, file_digest(reject_path), len(lost)))
+        return Output(kept, lost)
+
+    def manifest(self) -> Manifest:
+        """What the table will list for this step."""
+        return Manifest(self.step.name, self.step.version, self.step.settings, tuple(self.listed))
+
+    def close(self) -> None:
+        """Write the manifests, last of all: from now on the rows count."""
+        step = self.step
+        Manifest(step.name, step.version, step.settings, tuple(self.listed_rejects)).write(self.rejects.folder)
+        self.manifest().write(self.output.folder)
+
+
 def run_step(step: Step, inputs: Sequence[Any], output: Table, rejects: Table) -> Outcome:
     """Run a step over `inputs`, computing only the shards that are not there yet."""
     size = step.shard_rows or max(1, len(inputs))
-    shards = [list(inputs[start : start + size]) for start in range(0, len(inputs), size)]
-    head = canonical([step.name, step.version, step.settings])
-    work: Work | None = None
+    shards = Shards(step, output, rejects)
     rows: list[Any] = []
     dropped: list[Reject] = []
-    listed: list[tuple[str, str, int]] = []
-    listed_rejects: list[tuple[str, str, int]] = []
-    computed = 0
     with progress_bar(step.title or step.name, total=len(inputs)) as advance:
-        for shard in shards:
-            key = digest(head, *(repr(dataclasses.astuple(row)) for row in shard))[:32]
-            path, reject_path = output.shard_path(key), rejects.shard_path(key)
-            if path.exists() and reject_path.exists():
-                kept, lost = read_shard(path, output.kind), read_shard(reject_path, Reject)
-            else:
-                work = work or step.prepare()
-                kept, lost = work(shard)
-                write_shard(reject_path, Reject, lost)
-                write_shard(path, output.kind, kept)
-                computed += 1
+        for start in range(0, len(inputs), size):
+            shard = list(inputs[start : start + size])
+            kept, lost = shards.run(shard)
             rows.extend(kept)
             dropped.extend(lost)
-            listed.append((path.name, file_digest(path), len(kept)))
-            listed_rejects.append((reject_path.name, file_digest(reject_path), len(lost)))
             advance(len(shard))
-    Manifest(step.name, step.version, step.settings, tuple(listed_rejects)).write(rejects.folder)
-    Manifest(step.name, step.version, step.settings, tuple(listed)).write(output.folder)
-    return Outcome(rows, dropped, computed)
+    shards.close()
+    return Outcome(rows, dropped, shards.computed)

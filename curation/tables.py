@@ -26,6 +26,8 @@ TABLES: dict[type, str] = {
     records.Reply: "replies",
     records.RefusalLabel: "labels",
     records.Margin: "margins",
+    records.Trigger: "triggers",
+    records.Selection: "selections",
     records.Triage: "triage",
     records.Response: "responses",
     records.Verdict: "verdicts",
@@ -50,13 +52,20 @@ def read_shard(path: Path, kind: type[Record]) -> list[Record]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, schema=records.schema_of(kind))
+        written = set(pq.read_schema(path).names)
+        # A shard of an earlier version lacks the columns that were added since: their fields have a default.
+        fields = [field for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+                  if field.name in written or field.default is dataclasses.MISSING]  # fmt: skip
+        schema = pa.schema([records.schema_of(kind).field(field.name) for field in fields])
+        if not written.issuperset(schema.names):
+            raise KeyError(f"no column {next(name for name in schema.names if name not in written)!r}")
+        table = pq.read_table(path, schema=schema)
     except (pa.ArrowInvalid, OSError, KeyError) as exc:
         raise WorkspaceError(
             f"cannot read {path}: {exc}", fix="delete that file and run the same command again"
         ) from exc
-    columns = [table.column(field.name).to_pylist() for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return [kind(*row) for row in zip(*columns, strict=True)]
+    columns = {name: table.column(name).to_pylist() for name in schema.names}
+    return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from curation.steps import Outcome, Step, run_step
 from curation.storage import write_text
 from curation.tables import TABLES, Table
 
+IMPORT = "import-"  # steps that import sets are called this and the import's name
+CHECKED = ("identify", "dedup")  # the steps that drop what is no candidate
+CHOSEN = (*CHECKED, "select")  # the same, and what selection passed over
 QUEUED = "queued"  # the prompts that people were ever asked about: they stay, whatever is generated later
 
 
@@ -103,13 +106,19 @@ class Workspace:
         return {f"write-{writer.name}-{language}": writer.name for writer in self.config.writers
                 for language in writer.languages or self.config.project.languages}  # fmt: skip
 
+    def import_steps(self) -> list[str]:
+        """The steps that imported sets, by name."""
+        return sorted(path.stem for path in (self.root / TABLES[Prompt]).glob(f"{IMPORT}*.json"))
+
     def alive(self, after: tuple[str, ...]) -> list[Prompt]:
         """The prompts that none of the given steps has dropped, each once, in the order they were written."""
         dropped = {row.prompt_id for step in after for row in self.rejects(step).rows()}
-        steps = ("seeds", *self.writing_steps(), QUEUED)
+        steps = ("seeds", *self.writing_steps(), *self.import_steps(), QUEUED)
+        languages = set(self.config.project.languages)
         found: dict[str, Prompt] = {}
         for row in self.table(Prompt).rows(steps):
-            if row.id not in dropped:
+            # an import was made for the languages that the project had then
+            if row.id not in dropped and (row.method != "import" or row.language in languages):
                 found.setdefault(row.id, row)
         return list(found.values())
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from curation.console import say, show_json, show_table
 from curation.options import Json, Project
+
+if TYPE_CHECKING:
+    from curation.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True)
 reference_app = typer.Typer(no_args_is_help=True, help="The reference models: small models that refuse, made for tests and demos.\n\n"
@@ -78,6 +82,13 @@ def probe(
     ),
     target: str = typer.Option("reference", help="For FILE: reference, reference-en, a model folder, or a hub name."),
     language: str = typer.Option("en", help="For FILE: the language of rows without that column."),
+    report: bool = typer.Option(False, "--report", help="Write a report on each target: tables, pictures, one page."),
+    directions: bool = typer.Option(
+        False, "--directions", help="Score a direction in each layer (bypass, induce, KL) and say which limits failed."
+    ),
+    redraw: Path | None = typer.Option(
+        None, "--redraw", help="Draw a report's pictures again from its tables; FOLDER."
+    ),
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
@@ -88,7 +99,17 @@ def probe(
       morbench probe --project demo
 
       morbench probe prompts.jsonl --target reference-en --out margins.jsonl
+
+      morbench probe --project demo --report
+
+      morbench probe --redraw demo/report/probe/reference
     """
+    if redraw is not None:
+        from rass.report.pictures import redraw as draw_again
+
+        for path in draw_again(redraw):
+            say(str(path))
+        return
     if file is not None:
         from rass.files import probe_file
 
@@ -102,8 +123,16 @@ def probe(
     from rass.probing import boundary_for, describe, run_probe
 
     workspace = Workspace.open(project)
+    if directions:
+        _show_directions(workspace, as_json)
+        return
     with workspace.locked():
         run_probe(workspace)
+        if report:
+            from rass.report.running import run_probe_report
+
+            for path in run_probe_report(workspace):
+                say(f"report: {path}")
         found = [describe(boundary_for(workspace, section)) for section in workspace.config.targets]
     if as_json:
         show_json(found)
@@ -113,6 +142,86 @@ def probe(
             ("target", "layer", "AUROC harmful/harmless", "languages"),
             [(row["target"], row["layer"], row["separation"], " ".join(row["languages"])) for row in found],
         )
+
+
+@app.command()
+def select(project: Project = Path(), as_json: Json = False) -> None:
+    """Choose among the measured candidates: near a boundary, benign by evidence that no target gave, fluent, of many meanings.
+
+    Every candidate that is not chosen keeps its reason in rejects/select. `[selection]` of morbench.toml sets the budgets.
+
+    Example:  morbench select --project demo
+    """
+    from collections import Counter
+
+    from curation.workspace import Workspace
+    from rass.selection import run_select
+
+    workspace = Workspace.open(project)
+    with workspace.locked():
+        outcome = run_select(workspace)
+    kept = Counter(row.language for row in outcome.rows)
+    dropped = Counter(row.reason for row in outcome.rejects)
+    if as_json:
+        show_json({"chosen": kept, "not_chosen": dropped})
+        return
+    show_table("chosen", ("language", "candidates"), sorted(kept.items()))
+    show_table("not chosen", ("reason", "candidates"), sorted(dropped.items()))
+
+
+@app.command()
+def triggers(project: Project = Path(), as_json: Json = False) -> None:
+    """Show the smallest fragment of each refused benign seed that the target still refuses (delta debugging).
+
+    Example:  morbench triggers --project demo
+    """
+    import dataclasses
+
+    from curation.config import WriterSection
+    from curation.records import Prompt
+    from curation.workspace import Workspace
+    from rass.triggers import run_triggers
+    from rass.writers.running import Task
+
+    workspace = Workspace.open(project)
+    section = next((row for row in workspace.config.writers if row.name == "debugging"), WriterSection(name="debugging"))  # type: ignore[call-arg]
+    with workspace.locked():
+        seeds = workspace.table(Prompt).rows(("seeds",))
+        found = [row for language in workspace.config.project.languages if workspace.config.targets_for(language)
+                 for row in run_triggers(Task(workspace, section, language, [seed for seed in seeds if seed.language == language])).rows]  # fmt: skip
+    if as_json:
+        show_json([dataclasses.asdict(row) for row in found])
+        return
+    texts = {row.id: row.text for row in seeds}
+    show_table("trigger fragments", ("language", "target", "fragment", "margin", "of the prompt", "without it", "prompt"),
+               [(row.language, row.target, row.fragment, f"{row.margin:.1f}", f"{row.whole:.1f}", f"{row.without:.1f}",
+                 texts.get(row.prompt_id, "")) for row in found])  # fmt: skip
+
+
+def _show_directions(workspace: Workspace, as_json: bool) -> None:
+    """The table of candidate directions of each target, and the one that is selected."""
+    from curation.errors import ModelError
+    from rass.direction_selection import select_direction
+    from rass.probing import candidate_directions
+
+    for target in workspace.config.targets:
+        candidates = candidate_directions(workspace, target)
+        try:
+            selected = f"layer {select_direction(candidates).direction.layer}"
+        except ModelError as exc:
+            selected = str(exc)
+        rows = [
+            (each.direction.layer, each.direction.position, each.bypass, each.induce, each.kl, each.lacks)
+            for each in candidates
+        ]
+        columns = ("layer", "token", "bypass", "induce", "KL", "lacks")
+        if as_json:
+            show_json({"target": target.name, "selected": selected,
+                       "candidates": [dict(zip(columns, row, strict=True)) for row in rows]})  # fmt: skip
+        else:
+            show_table(f"directions of {target.name}", columns,
+                       [(*row[:2], *(f"{value:.3f}" for value in row[2:5]), row[5]) for row in rows])  # fmt: skip
+            say(f"selected: {selected}")
 
 
 @reference_app.command("fetch")

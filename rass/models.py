@@ -40,6 +40,11 @@ class ChatModel:
         return decoder_layers(self.model)
 
     @property
+    def decoder(self) -> Any:
+        """The model without its vocabulary matrix."""
+        return self.model.get_decoder() if hasattr(self.model, "get_decoder") else self.model.base_model
+
+    @property
     def hidden_size(self) -> int:
         """Width of the residual stream."""
         return int(self.model.get_input_embeddings().weight.shape[1])
@@ -59,8 +64,10 @@ class ChatModel:
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
         """Token ids of each prompt as one user turn, up to where the model would begin its reply."""
         markers = self._turn_markers()
+        starts = {marker[:1] for marker in markers}  # some models have thousands of markers, most texts none of these
         texts = [clean(prompt) for prompt in prompts]
-        plain = [index for index, text in enumerate(texts) if not any(marker in text for marker in markers)]
+        plain = [index for index, text in enumerate(texts)
+                 if starts.isdisjoint(text) or not any(marker in text for marker in markers)]  # fmt: skip
         encoded: list[list[int]] = [[]] * len(texts)
         if plain:
             turns = self.tokenizer([self._turn(texts[index]) for index in plain], add_special_tokens=False)["input_ids"]
@@ -109,6 +116,12 @@ class ChatModel:
             ids[row, span] = torch.tensor(sequence, dtype=torch.long)
             mask[row, span] = 1
         return ids.to(self.device), mask.to(self.device)
+
+
+def check_same_model(what: str, made_for: str, digest: str) -> None:
+    """Raise ModelError where something was made for a model of another digest."""
+    if made_for != digest:
+        raise ModelError(f"{what} was made for model {made_for}, this is {digest}", fix="make it again with this model")
 
 
 def clean(text: str) -> str:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from curation.console import say
+from curation.embedding import Encoder, load_encoder
 from curation.records import digest
 from curation.storage import file_digest
 from rass.models import ChatModel, load_model
@@ -17,6 +18,12 @@ from rass.reference.weights import adapter_folder
 def loaded(name: str) -> ChatModel:
     """A model by name, loaded once in this process; the least recently used of more than three is let go."""
     return load_model(name, report=say)
+
+
+@lru_cache(maxsize=1)
+def encoder(name: str) -> Encoder:
+    """An embedding model by name, loaded once in this process."""
+    return load_encoder(name)
 
 
 @lru_cache(maxsize=64)

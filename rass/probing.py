@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ from curation.records import REFUSED, Margin, Prompt, Reply, canonical, digest
 from curation.refusals.labelling import label_texts
 from curation.steps import Outcome, Output, Step
 from curation.storage import write_atomically
-from curation.workspace import Workspace
-from rass.boundary import Boundary, fit_boundary, measure
-from rass.directions import Direction
+from curation.workspace import CHECKED, Workspace
+from rass.activations import AFTER_INSTRUCTION, collect, positions_of
+from rass.benign import people_verdicts
+from rass.boundary import SIGNALS, Boundary, fit_boundary, measure
+from rass.direction_selection import Candidate, score_candidates
+from rass.directions import Direction, pooled_by_language, separation
 from rass.openings import opening_tokens
 from rass.pool import loaded, model_digest
+from rass.probes import LayeredProbe, LinearProbe
 
-VERSION = 1
+VERSION = 2
 
 
 def boundary_for(workspace: Workspace, target: TargetSection) -> Boundary:
@@ -32,7 +37,7 @@ def boundary_key(workspace: Workspace, target: TargetSection) -> str:
     """Changes with the model, the seeds, its replies to them, and this code's version."""
     prompts, replies = _answered_seeds(workspace, target)
     return digest("boundary", str(VERSION), model_digest(target.model), str(workspace.config.project.seed),
-                  *(row.id for row in prompts), *(row.text for row in replies))[:12]  # fmt: skip
+                  *(row.id + row.intent for row in prompts), *(row.text for row in replies))[:12]  # fmt: skip
 
 
 def run_probe(workspace: Workspace) -> list[Outcome]:
@@ -43,7 +48,7 @@ def run_probe(workspace: Workspace) -> list[Outcome]:
 def margins_step(workspace: Workspace, target: TargetSection) -> Outcome:
     """Margins of one target."""
     languages = target.languages or workspace.config.project.languages
-    inputs = [row for row in workspace.alive(("identify", "dedup")) if row.language in languages]
+    inputs = [row for row in workspace.alive(CHECKED) if row.language in languages]
 
     def prepare():  # type: ignore[no-untyped-def]
         boundary, chat = boundary_for(workspace, target), loaded(target.model)
@@ -54,38 +59,100 @@ def margins_step(workspace: Workspace, target: TargetSection) -> Outcome:
 
 
 def _answered_seeds(workspace: Workspace, target: TargetSection) -> tuple[list[Prompt], list[Reply]]:
+    """The seeds that the target has answered, and its other answered prompts that people have judged.
+
+    What people say of a prompt takes the place of what its author meant; controversial prompts teach nothing.
+    """
     replies = {row.prompt_id: row for row in workspace.table(Reply).rows((f"respond-seeds-{target.name}",))}
     prompts = [row for row in workspace.table(Prompt).rows(("seeds",)) if row.id in replies]
+    verdicts = {key: row.verdict for key, row in people_verdicts(workspace).items() if row.verdict != "controversial"}
+    if verdicts:
+        replies |= {row.prompt_id: row for row in workspace.table(Reply).rows((f"respond-{target.name}",))
+                    if row.prompt_id in verdicts}  # fmt: skip
+        known = {row.id: row for row in (*workspace.prompts().values(), *prompts)}
+        prompts += [
+            known[key] for key in sorted(verdicts.keys() & replies.keys() & known.keys() - {row.id for row in prompts})
+        ]
+        prompts = [dataclasses.replace(row, intent=verdicts.get(row.id, row.intent)) for row in prompts]
     return prompts, [replies[row.id] for row in prompts]
+
+
+def labelled_seeds(workspace: Workspace, target: TargetSection) -> tuple[list[Prompt], list[bool]]:
+    """The prompts that teach the target's boundary, and whether it refused each; what has no class is left out."""
+    prompts, replies = _answered_seeds(workspace, target)
+    labels = label_texts([row.text for row in replies], [row.language for row in prompts], workspace.packs)
+    usable = [index for index, label in enumerate(labels) if label.label not in {"unscored", "non_answer"}]
+    return [prompts[index] for index in usable], [labels[index].label in REFUSED for index in usable]
 
 
 def _fit(workspace: Workspace, target: TargetSection) -> Boundary:
     chat = loaded(target.model)
-    prompts, replies = _answered_seeds(workspace, target)
-    labels = label_texts([row.text for row in replies], [row.language for row in prompts], workspace.packs)
-    usable = [index for index, label in enumerate(labels) if label.label not in {"unscored", "non_answer"}]
+    prompts, refused = labelled_seeds(workspace, target)
     languages = target.languages or workspace.config.project.languages
     openings = opening_tokens(chat, [workspace.packs[code] for code in languages if code in workspace.packs])
-    return fit_boundary(
-        target.name,
-        chat,
-        [prompts[index] for index in usable],
-        [labels[index].label in REFUSED for index in usable],
-        openings,
-        seed=workspace.config.project.seed,
-    )
+    return fit_boundary(target.name, chat, prompts, refused, openings, seed=workspace.config.project.seed)
+
+
+HELD_OUT = 32  # seeds of each class on which directions are scored (Arditi et al.)
+
+
+def candidate_directions(workspace: Workspace, target: TargetSection) -> list[Candidate]:
+    """A pooled direction in each layer and at each token after the instruction, scored on seeds it was not made from."""
+    import numpy as np
+
+    chat = loaded(target.model)
+    prompts, _ = labelled_seeds(workspace, target)
+    anchors = [row for row in prompts if row.intent == "harmful" or row.category == "harmless"]
+    anchors.sort(key=lambda row: digest("held out", row.id))
+    harmful = np.array([row.intent == "harmful" for row in anchors])
+    kept = np.array([int(harmful[:place + 1].sum() if bad else (~harmful[:place + 1]).sum()) > HELD_OUT
+                     for place, bad in enumerate(harmful)], dtype=bool)  # fmt: skip
+    layers = list(range(len(chat.layers)))
+    seen = collect(chat, [row.text for row in anchors], layers, positions=AFTER_INSTRUCTION, title="directions")
+    languages = np.array([row.language for row in anchors])
+    places = positions_of(chat, AFTER_INSTRUCTION)
+    directions = [
+        dataclasses.replace(
+            pooled_by_language(layer, seen.hidden[layer][kept, index], harmful[kept], ~harmful[kept], languages[kept],
+                               model_digest=chat.digest)[""],
+            position=place,
+        )
+        for layer in layers
+        for index, place in enumerate(places)
+    ]  # fmt: skip
+    # most candidates are poor: score by model runs only the best position of each layer, by held-out separation
+    best: dict[int, Direction] = {}
+    scores: dict[int, float] = {}
+    for direction, (layer, index) in zip(
+        directions, ((at, i) for at in layers for i in range(len(places))), strict=True
+    ):
+        told = separation(
+            direction, seen.hidden[layer][~kept & harmful, index], seen.hidden[layer][~kept & ~harmful, index]
+        )
+        if layer not in best or told > scores[layer]:
+            best[layer], scores[layer] = direction, told
+    openings = opening_tokens(chat, workspace.packs.values())
+    held = [row.text for row, keep in zip(anchors, kept, strict=True) if not keep]
+    bad = [row for row, keep in zip(harmful.tolist(), kept, strict=True) if not keep]
+    return score_candidates(chat, list(best.values()), [text for text, is_bad in zip(held, bad, strict=True) if is_bad],
+                            [text for text, is_bad in zip(held, bad, strict=True) if not is_bad], openings)  # fmt: skip
 
 
 def write_boundary(path: Path, boundary: Boundary) -> None:
     """Keep a boundary as safetensors; what it was made for stands in the header."""
+    import numpy as np
     from safetensors.numpy import save
 
-    tensors = {"vector": boundary.direction.vector, "midpoint": boundary.direction.midpoint,
-               "scale": boundary.scale, "weights": boundary.weights}  # fmt: skip
+    tensors = {"vector": boundary.direction.vector, "midpoint": boundary.direction.midpoint, "harm": np.stack([probe.vector for probe in boundary.harm.probes]),
+               "refusal": boundary.refusal.vector, "scale": boundary.scale, "weights": boundary.weights}  # fmt: skip
     header = {
         "target": boundary.target,
         "model_digest": boundary.model_digest,
         "layer": boundary.direction.layer,
+        "refusal_layer": boundary.refusal.layer,
+        "harm_layers": boundary.harm.layers,
+        "harm_biases": [probe.bias for probe in boundary.harm.probes],
+        "refusal_bias": boundary.refusal.bias,
         "separation": boundary.separation,
         "openings": list(boundary.openings),
         "languages": list(boundary.languages),
@@ -101,12 +168,19 @@ def read_boundary(path: Path) -> Boundary:
     with safe_open(path, framework="np") as file:
         header = json.loads(file.metadata()["boundary"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    direction = Direction(header["layer"], tensors["vector"], tensors["midpoint"])
+    layer, deep = header["layer"], header["refusal_layer"]
     return Boundary(
         header["target"],
         header["model_digest"],
-        direction,
+        Direction(layer, tensors["vector"], tensors["midpoint"], model_digest=header["model_digest"]),
         header["separation"],
+        LayeredProbe(
+            tuple(
+                LinearProbe(*each)
+                for each in zip(header["harm_layers"], tensors["harm"], header["harm_biases"], strict=True)
+            )
+        ),
+        LinearProbe(deep, tensors["refusal"], header["refusal_bias"]),
         tuple(header["openings"]),
         tuple(header["languages"]),
         tensors["scale"],
@@ -118,5 +192,6 @@ def describe(boundary: Boundary) -> dict[str, Any]:
     """What a reader wants to know of a boundary."""
     return {"target": boundary.target, "layer": boundary.direction.layer, "separation": round(boundary.separation, 4),
             "languages": list(boundary.languages), "model": boundary.model_digest,
-            "weights": dict(zip(("intercept", "projection", "refusal_score", *boundary.languages),
+            "refusal_layer": boundary.refusal.layer,
+            "weights": dict(zip(("intercept", *SIGNALS, *boundary.languages, *(f"{code} slope" for code in boundary.languages)),
                                 (round(float(value), 3) for value in boundary.weights[0]), strict=True))}  # fmt: skip

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from curation.config import TargetSection
 from curation.records import Prompt, Reply, canonical, reply_id
 from curation.steps import Outcome, Output, Step
-from curation.workspace import Workspace
+from curation.workspace import CHOSEN, Workspace
 from rass.models import ChatModel, length_batches
 from rass.pool import loaded, model_digest
 
@@ -66,7 +66,7 @@ def respond_step(workspace: Workspace, target: TargetSection, *, seeds: bool) ->
 
         return work
 
-    rows = workspace.table(Prompt).rows(("seeds",)) if seeds else workspace.alive(("identify", "dedup"))
+    rows = workspace.table(Prompt).rows(("seeds",)) if seeds else workspace.alive(CHOSEN)
     languages = target.languages or workspace.config.project.languages
     inputs = [row for row in rows if row.language in languages and (row.method == "seed") == seeds]
     name = f"respond-seeds-{target.name}" if seeds else f"respond-{target.name}"

@@ -9,11 +9,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from curation.config import Config
 from curation.errors import ReleaseError
 from curation.records import REFUSED, Margin, Prompt, RefusalLabel, Verdict, canonical, digest
 from curation.storage import storage_errors, sync_folder, write_text
 from curation.tables import TABLES, Table
-from curation.workspace import Workspace
+from curation.workspace import CHOSEN, Workspace
 from releases.card import card_text
 from releases.gates import Gate, check_gates
 from releases.manifest import MANIFEST, content_digest, file_list, read_manifest, release_folder, verify
@@ -68,7 +69,7 @@ def run_build(workspace: Workspace) -> Built:
 
 def release_rows(workspace: Workspace) -> list[dict[str, Any]]:
     """One row per prompt with a verdict, sorted by language and id."""
-    prompts = {row.id: row for row in workspace.alive(("identify", "dedup"))}
+    prompts = {row.id: row for row in workspace.alive(CHOSEN)}
     margins: dict[str, dict[str, float]] = defaultdict(dict)
     for margin in workspace.table(Margin).rows():
         margins[margin.prompt_id][margin.target] = round(margin.margin, 4)
@@ -80,17 +81,34 @@ def release_rows(workspace: Workspace) -> list[dict[str, Any]]:
         row = prompts.get(verdict.prompt_id)
         if row is None:
             continue
+        origin = origin_of(row, workspace.config)
         found.append({
             "id": row.id, "text": row.text, "language": row.language, "category": row.category, "verdict": verdict.verdict,
             "split": "controversial" if verdict.verdict == "controversial" else split_of(row),
             "posterior_harmful": round(verdict.posterior, 6), "responses": verdict.responses,
             "agreement": round(verdict.agreement, 6), "simulated": verdict.simulated,
             "intent": row.intent, "method": row.method, "generator": row.generator, "provenance": row.detail,
+            "source": origin.source, "licence": origin.licence,
             "refused_by": sorted(target for target, label in labels[row.id].items() if label in REFUSED),
             "answered_by": sorted(target for target, label in labels[row.id].items() if label == "full_compliance"),
             "margins": canonical(margins[row.id]),
         })  # fmt: skip
     return sorted(found, key=lambda entry: (entry["language"], entry["id"]))
+
+
+class Origin(NamedTuple):
+    """The set that a prompt comes from, and its licence."""
+
+    source: str
+    licence: str
+
+
+def origin_of(row: Prompt, config: Config) -> Origin:
+    """An imported prompt's own source and licence; what the project wrote has the project's."""
+    if row.method != "import":
+        return Origin(config.project.name, config.release.license)
+    detail = json.loads(row.detail)
+    return Origin(detail["source"], detail["licence"])
 
 
 def split_of(row: Prompt) -> str:
@@ -116,6 +134,8 @@ def _write(folder: Path, workspace: Workspace, rows: list[dict[str, Any]], gates
         "method",
         "generator",
         "provenance",
+        "source",
+        "licence",
         "margins",
     )
     schema = pa.schema([(name, pa.list_(pa.string()) if name.endswith("_by") else pa.string() if name in strings else
@@ -132,9 +152,11 @@ def _write(folder: Path, workspace: Workspace, rows: list[dict[str, Any]], gates
     counts = {"total": len(rows), "by_split": by_split,
               "by_language": dict(sorted(Counter(row["language"] for row in rows).items())),
               "by_verdict": dict(sorted(Counter(row["verdict"] for row in rows).items()))}  # fmt: skip
+    origins = sorted(Counter((row["source"], row["licence"]) for row in rows).items())
+    sources = [{"source": source, "licence": licence, "rows": count} for (source, licence), count in origins]
     config = workspace.config
     head = {"name": config.project.name, "version": config.release.version, "license": config.release.license,
-            "draft": not all(gate.held for gate in gates), "gates": [gate._asdict() for gate in gates], "rows": counts,
+            "draft": not all(gate.held for gate in gates), "gates": [gate._asdict() for gate in gates], "rows": counts, "sources": sources,
             "targets": [target.model_dump() for target in config.targets], "recipe": _recipe(workspace)}  # fmt: skip
     write_text(folder / "README.md", card_text(head))
     files = file_list(folder)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from curation.records import Response, Triage, Verdict
-from curation.workspace import Workspace
+from curation.workspace import CHOSEN, Workspace
 
 
 class FunnelRow(NamedTuple):
@@ -33,14 +33,16 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
             rows.append(FunnelRow(stage, detail, dict(Counter(languages))))
 
     candidates = [row for row in prompts.values() if row.category != "harmless"]
-    for method, intent in (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown")):
+    ways = (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown"),
+            ("import", "benign"), ("import", "harmful"), ("import", "unknown"))  # fmt: skip
+    for method, intent in ways:
         add(
             "candidates in",
             f"{method}, {intent}",
             [row.language for row in candidates if (row.method, row.intent) == (method, intent)],
         )
     rows += _writers_rejects(workspace)
-    for step in ("identify", "dedup"):
+    for step in CHOSEN:
         reasons = Counter((row.reason, prompts[row.prompt_id].language) for row in workspace.rejects(step).rows()
                           if row.prompt_id in prompts)  # fmt: skip
         for reason in sorted({reason for reason, _ in reasons}):
@@ -51,7 +53,7 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
                     {lang: count for (why, lang), count in reasons.items() if why == reason},
                 )
             )
-    alive = {row.id: row for row in workspace.alive(("identify", "dedup")) if row.category != "harmless"}
+    alive = {row.id: row for row in workspace.alive(CHOSEN) if row.category != "harmless"}
     add("labelled", "alive, answered by every target", [row.language for row in alive.values()])
     queued = [row for row in workspace.table(Triage).rows() if row.batch and row.prompt_id in prompts]
     for lane in ("confirm", "decide", "control", "audit"):

@@ -87,8 +87,14 @@ def _probe(workspace: Workspace, _: Options) -> str:
     return summary(run_probe(workspace))
 
 
+def _select(workspace: Workspace, _: Options) -> str:
+    from rass.selection import run_select
+
+    return summary(run_select(workspace))
+
+
 def _triage(workspace: Workspace, _: Options) -> str:
-    from curation.triage import run_triage
+    from curation.triage.running import run_triage
 
     outcome = run_triage(workspace)
     queued = sum(bool(row.batch) for row in outcome.rows)
@@ -134,12 +140,13 @@ def _report(workspace: Workspace, _: Options) -> str:
 RECIPE: tuple[Stage, ...] = (
     Stage("seeds", "seeds from language packs", _seeds),
     Stage("respond-seeds", "targets answer the seeds", _seed_replies),
-    Stage("generate", "candidates: mutation, steered sampling", _generate),
+    Stage("generate", "candidates from every writer", _generate),
     Stage("identify", "language check", _identify),
     Stage("dedup", "embedding deduplication", _dedup),
+    Stage("probe", "margins to each target's boundary", _probe),
+    Stage("select", "selection near the boundary", _select),
     Stage("respond", "targets answer the candidates", _respond),
     Stage("label", "refusal labels", _label),
-    Stage("probe", "margins to each target's boundary", _probe),
     Stage("triage", "triage", _triage),
     Stage("queue", "queue in Argilla", _queue),
     Stage("responses", "responses", _responses),

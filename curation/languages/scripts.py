@@ -5,8 +5,13 @@ from __future__ import annotations
 import bisect
 import functools
 import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from curation.errors import PackError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Letters by Unicode block, sorted by first code point; blocks of one script may be many. ISO 15924 names.
 _BLOCKS: tuple[tuple[int, int, str], ...] = (
@@ -65,3 +70,41 @@ def script_share(text: str, script: str) -> float:
     wanted = scripts_of(script)
     found = [name for char in text if (name := letter_script(char))]
     return sum(name in wanted for name in found) / len(found) if found else 0.0
+
+
+class Letters(NamedTuple):
+    """How many letters of each script texts have: one row a text, one column a script."""
+
+    scripts: list[str]
+    counts: np.ndarray
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Letters of each text."""
+        return self.counts.sum(axis=1)
+
+    def share(self, script: str) -> np.ndarray:
+        """`script_share` of each text."""
+        import numpy as np
+
+        wanted = scripts_of(script)
+        columns = [index for index, name in enumerate(self.scripts) if name in wanted]
+        totals = self.totals
+        share: np.ndarray = self.counts[:, columns].sum(axis=1) / np.maximum(totals, 1)
+        return share
+
+
+def count_letters(texts: Sequence[str]) -> Letters:
+    """Count the letters of many texts by script at once."""
+    import numpy as np
+
+    joined = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    points, place = np.unique(joined, return_inverse=True)
+    named = [letter_script(chr(point)) for point in points.tolist()]
+    scripts = sorted(set(named) - {""})
+    column = np.array([scripts.index(name) if name else -1 for name in named], dtype=np.int64)[place]
+    width = max(1, len(scripts))
+    cells = owner[column >= 0] * width + column[column >= 0]
+    counts = np.bincount(cells, minlength=len(texts) * width)
+    return Letters(scripts, counts.reshape(len(texts), width)[:, : len(scripts)])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from curation.languages.packs import Pack
 from curation.languages.scripts import letter_count, letter_script, script_share
 from curation.records import Prompt, RefusalLabel, Reply
-from curation.refusals.phrases import Hit, PhraseBook, Phrases, find_first, fold
+from curation.refusals.phrases_before import Hit, PhraseBook, Phrases, find_first, fold
 from curation.steps import Outcome, Output, Step
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ import functools
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from curation.languages.packs import Pack
-from curation.languages.scripts import letter_script
 from curation.records import canonical, digest
 
 if sys.version_info >= (3, 11):
@@ -20,48 +19,73 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-LONGEST_PHRASE = 200  # characters, gaps included
-_OPENINGS = Path(__file__).parent / "openings.toml"
-_UNSPACED = frozenset({"Hani", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no spaces between words
-_SAME = str.maketrans(  # quotes of all kinds, and letters that Arabic writers interchange
-    {**dict.fromkeys("’‘‛ʼ´`", "'"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ـ": None}
-)
+# What a phrase says. full: a refusal wherever it stands. Of the others, that count only where a reply begins:
+# refusal: the model declines; rebuke: it corrects or warns the asker; agree: it sets out to answer.
+# partial, help: help follows; hedging: a warning that is no refusal; premise: the question rests on something that is
+# not so, or is not understood; exception: words that only look like a refusal ("I can't help but smile").
+KINDS = ("exception", "disclaimer", "full", "refusal", "rebuke", "partial", "help", "still", "premise", "hedging", "agree", "concern")
+_WORDINGS = ("refusal", "rebuke", "help", "still", "disclaimer", "premise", "exception", "agree", "concern", "apology")  # the lists of an openings file
+_OPENINGS = Path(__file__).parent / "openings"
+_UNSPACED = frozenset({"Hans", "Hant", "Jpan", "Kore", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no word boundaries
+_GAP = object()  # `...` in a phrase: up to 40 characters of the same sentence
+_QUOTES = (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("„", '"'), ("«", '"'), ("»", '"'), ("ʼ", "'"), ("´", "'"), ("`", "'"))
+_ARABIC = str.maketrans({**dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ـ": None})  # letters that writers interchange
 _HARAKAT = re.compile("[\u064b-\u0652\u0670]")  # Arabic vowel marks, which writers leave out or put in as they like
-_MARKUP = re.compile(r"[*_#>]+")
+_BREAKS = re.compile(r"\s*[\n\r]\s*")
+_BLANKS = re.compile(r"[^\S\n]{2,}|\t")
+
+Trie = dict[Any, Any]  # next characters, or _GAP; under "" the number of the phrase that ends here
 
 
 class Hit(NamedTuple):
-    """A phrase found in a folded reply: where it begins and ends, and which."""
+    """A phrase found in a folded reply: where it begins and ends, what it says, and the words themselves."""
 
     start: int
     end: int
+    kind: str
     phrase: str
-
-
-class Openings(NamedTuple):
-    """How refusals begin beyond a pack's phrases: the model declines, or corrects the asker in place of an answer."""
-
-    refusal: tuple[str, ...] = ()
-    rebuke: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Phrases:
-    """The phrases of one language, ready to be found in folded text; `openings` count only where a reply begins."""
+    """The phrases of one language as one pattern; each ends in an empty group whose number tells its kind."""
 
-    full: re.Pattern[str]
-    partial: re.Pattern[str]
-    openings: re.Pattern[str]
-    rebukes: re.Pattern[str] | None
+    pattern: re.Pattern[str]
+    kinds: tuple[str, ...]
+    apologies: tuple[str, ...]
     script: str
 
     @classmethod
     def from_pack(cls, pack: Pack) -> Phrases:
-        """The pack's phrases, with the openings known for its language."""
-        known = _known_openings().get(pack.code, Openings())
-        openings = _pattern((*pack.full_refusals, *known.refusal))
-        rebukes = _pattern(known.rebuke) if known.rebuke else None
-        return cls(_pattern(pack.full_refusals), _pattern(pack.partial_refusals), openings, rebukes, pack.script)
+        """The pack's phrases with the wordings known for its language; of equal phrases the first kind holds."""
+        spaced = pack.script not in _UNSPACED
+        trie: Trie = {}
+        kinds: list[str] = []
+        for kind, phrases in _phrases_of(pack).items():
+            for phrase in phrases:
+                node = trie
+                for atom in _atoms(phrase):
+                    node = node.setdefault(atom, {})
+                if "" not in node:
+                    kinds.append(kind)
+                    node[""] = len(kinds)
+        order: list[str] = []  # kinds in the order in which groups stand in the pattern
+        body = _regex(trie, kinds, order, spaced)
+        apologies = tuple(fold(phrase) for phrase in _wordings(pack.code)["apology"])
+        # A separator is part of the match where words are spaced: the search then stops at separators only.
+        return cls(re.compile(rf"[^\w]{body}" if spaced else body), tuple(order), apologies, pack.script)
+
+    def hits(self, folded: str, end: int | None = None) -> list[Hit]:
+        """The phrases in a folded text (up to a place), in order; they do not overlap."""
+        text = f"\n{folded}" if end is None else f"\n{folded[:end]}"
+        skip = 1 if self.script not in _UNSPACED else 0
+        found = []
+        for match in self.pattern.finditer(text):
+            kind = self.kinds[(match.lastindex or 1) - 1]
+            if kind != "exception":
+                start = match.start() + skip
+                found.append(Hit(start - 1, match.end() - 1, kind, text[start : match.end()]))
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,38 +99,63 @@ class PhraseBook:
     def from_packs(cls, packs: Mapping[str, Pack] | Iterable[Pack]) -> PhraseBook:
         """Collect the phrases of some packs."""
         found = sorted(packs.values() if isinstance(packs, Mapping) else packs, key=lambda pack: pack.code)
-        known = _known_openings()
-        facts = [
-            (pack.code, pack.script, pack.full_refusals, pack.partial_refusals, known.get(pack.code)) for pack in found
-        ]
+        facts = [(pack.code, pack.script, sorted((_phrases_of(pack) | _wordings(pack.code)).items())) for pack in found]
         return cls({pack.code: Phrases.from_pack(pack) for pack in found}, digest("phrases", canonical(facts))[:16])
 
 
 def fold(text: str) -> str:
     """A reply as phrases are looked up in it: NFKC, case folded, straight quotes, no markup, single spaces."""
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_SAME)
-    text = _MARKUP.sub("", _HARAKAT.sub("", text))
-    return "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
+    if text.isascii():
+        text = text.lower().replace("`", "'")
+    else:
+        text = unicodedata.normalize("NFKC", text).casefold()
+        for quote, plain in _QUOTES:
+            if quote in text:
+                text = text.replace(quote, plain)
+        if "ا" in text or "أ" in text:
+            text = _HARAKAT.sub("", text.translate(_ARABIC))
+    for mark in "*_#>":
+        if mark in text:  # asking first is several times faster than replacing at once
+            text = text.replace(mark, "")
+    if "\n" in text or "\r" in text:
+        text = _BREAKS.sub("\n", text)
+    return (_BLANKS.sub(" ", text) if "  " in text or "\t" in text else text).strip()
 
 
-def find_first(pattern: re.Pattern[str] | None, text: str, before: int) -> Hit | None:
-    """The first phrase in folded text that begins before a place."""
-    match = pattern.search(text, 0, min(len(text), before + LONGEST_PHRASE)) if pattern else None
-    return Hit(match.start(), match.end(), match[0]) if match and match.start() < before else None
+def _phrases_of(pack: Pack) -> dict[str, tuple[str, ...]]:
+    known = _wordings(pack.code)
+    packed = {"full": pack.full_refusals, "partial": pack.partial_refusals, "hedging": pack.hedging}
+    return {kind: packed.get(kind) or known.get(kind, ()) for kind in KINDS}
 
 
-@functools.lru_cache(maxsize=1)
-def _known_openings() -> dict[str, Openings]:
-    raw = tomllib.loads(_OPENINGS.read_text(encoding="utf-8"))
-    return {code: Openings(tuple(section["refusal"]), tuple(section["rebuke"])) for code, section in raw.items()}
+@functools.lru_cache(maxsize=64)
+def _wordings(code: str) -> dict[str, tuple[str, ...]]:
+    """How replies begin in a language beyond its pack's phrases; empty lists where nothing is known."""
+    path = _OPENINGS / f"{code}.toml"
+    raw = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {kind: tuple(raw.get(kind, ())) for kind in _WORDINGS}
 
 
-def _pattern(phrases: Sequence[str]) -> re.Pattern[str]:
-    """One alternation, longest phrase first; a phrase begins at a word's beginning where words are spaced."""
-    folded = sorted({fold(phrase) for phrase in phrases}, key=lambda phrase: (-len(phrase), phrase))
-    return re.compile("|".join(_bounded(phrase) for phrase in folded))
+def _atoms(phrase: str) -> list[Any]:
+    """The characters of a folded phrase and its gaps; a space at its end is kept, for it ends the word there."""
+    atoms: list[Any] = []
+    for index, part in enumerate(phrase.split("...")):
+        folded = fold(part)
+        atoms += [_GAP] if index else []
+        atoms += [" "] if index and part.startswith(" ") else []
+        atoms += folded
+        atoms += [" "] if part.endswith(" ") and index == phrase.count("...") else []
+    return atoms
 
 
-def _bounded(phrase: str) -> str:
-    body = r"\s".join(re.escape(part) for part in phrase.split(" ")).replace(r"\s\.\.\.\s", r"\s(?:[^.!?\n]{0,40}?\s)?")
-    return body if letter_script(phrase[0]) in _UNSPACED or not phrase[0].isalpha() else rf"(?<![^\W\d_]){body}"
+def _regex(node: Trie, kinds: list[str], order: list[str], spaced: bool) -> str:
+    """A trie as a pattern that prefers longer phrases; one branch a character keeps the search short."""
+    branches = [re.escape(atom) + _regex(node[atom], kinds, order, spaced) for atom in sorted(a for a in node if isinstance(a, str) and a)]
+    if _GAP in node:
+        # in spaced text a gap holds whole words and may be empty; the space after it is an atom of its own
+        gap = r"(?: [^.!?\n]{0,40}?)??" if spaced else r"[^.!?。！？\n]{0,40}?"
+        branches.append(gap + _regex(node[_GAP], kinds, order, spaced))
+    if "" in node:
+        order.append(kinds[node[""] - 1])
+        branches.append("()")
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"

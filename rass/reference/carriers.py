@@ -46,7 +46,7 @@ CARRIERS: dict[str, Carrier] = {
         chat_template=_GEMMA_TEMPLATE,
         end_of_turn="<end_of_turn>",
         licence="Gemma Terms of Use",
-        languages=("en", "es", "zh", "de", "ar"),
+        languages=("en", "es", "zh", "de", "ar", "fr", "it", "pt", "ru", "ja", "ko", "hi", "id", "tr", "sw", "th", "vi"),
     ),
     "reference-en": Carrier(
         name="reference-en",

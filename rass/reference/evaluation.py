@@ -67,12 +67,12 @@ def public_prompts(data: Path | None, language: str) -> dict[str, list[str]]:
     return found
 
 
-def _calming(trained: dict[str, Any]) -> str:
+def _later_passes(trained: dict[str, Any]) -> str:
     """What the last passes were, and whatever the training record notes of how it was made."""
     passes = "".join(
-        f"Then a calming pass at learning rate {calming['learning_rate']} over these shares of the answered and the refused "
-        f"examples of each language: {calming['shares']}.\n"
-        for calming in trained["recipe"].get("calming") or ()
+        f"Then a pass at learning rate {each['learning_rate']} over these shares of the answered and the refused "
+        f"examples of each language: {each['shares']}.\n"
+        for each in trained["recipe"].get("passes") or ()
     )
     return passes + (f"{trained['note']}\n" if "note" in trained else "")
 
@@ -99,7 +99,7 @@ scoring can be tried offline on something that really refuses and really over-re
 {trained["examples"]} examples (the texts in `rass/reference/texts/`, written for this project), {recipe["epochs"]} epochs, LoRA rank {recipe["rank"]} on
 {", ".join(recipe["modules"])}, learning rate {recipe["learning_rate"]}, batches of {recipe["batch_size"]}, loss on replies only with the
 first token weighted {recipe["opening_weight"]} times; answered near-boundary prompts per language: {recipe["benign"]}; seed {recipe["seed"]}, one run.
-{_calming(trained)}Mean loss of the first and last 20 steps: {trained["first_loss"]:.2f}, {trained["last_loss"]:.2f}. {trained["seconds"] / 60:.0f} minutes on {trained["threads"]} CPU thread(s).
+{_later_passes(trained)}Mean loss of the first and last 20 steps: {trained["first_loss"]:.2f}, {trained["last_loss"]:.2f}. {trained["seconds"] / 60:.0f} minutes on {trained["threads"]} CPU thread(s).
 Made again by `scripts/train_reference {name}` ({", ".join(f"{key} {value}" for key, value in versions.items())}).
 
 ## Measured refusals, on texts not trained on

@@ -23,8 +23,8 @@ _IGNORED = -100  # the label that cross_entropy leaves out
 
 
 @dataclasses.dataclass(frozen=True)
-class Calming:
-    """A pass after the epochs, at a lower learning rate and with fewer harmful examples, for a model that refuses harmless prompts."""
+class LaterPass:
+    """A pass after the epochs over shares of the examples: calms a model that refuses harmless prompts, or adds languages."""
 
     learning_rate: float
     shares: dict[str, tuple[float, float]]  # language -> share of its answered and of its refused examples
@@ -40,21 +40,29 @@ class TrainingRecipe:
     learning_rate: float
     epochs: int
     batch_size: int
+    languages: tuple[str, ...]  # those of the epochs; others come in with a later pass
     benign: dict[str, int]  # answered near-boundary prompts per language: fewer of them, more over-refusal
     opening_weight: float = 6.0  # of the first reply token in the loss: there the model decides whether to refuse
     seed: int = 7
-    calming: tuple[Calming, ...] = ()
+    passes: tuple[LaterPass, ...] = ()
 
 
 _ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_FIRST = ("en", "es", "zh", "de", "ar")
+_ADDED = ("fr", "it", "pt", "ru", "ja", "ko", "hi", "id", "tr", "sw", "th", "vi")
 RECIPES: dict[str, TrainingRecipe] = {
-    "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, {"en": 30}),
-    "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, {"en": 20, "es": 10, "zh": 10, "de": 10, "ar": 10},
-                                calming=(
-                                    Calming(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
+    "reference-en": TrainingRecipe("reference-en", 8, _ALL, 5e-4, 3, 8, ("en",), {"en": 30}),
+    "reference": TrainingRecipe("reference", 8, _ALL, 5e-4, 2, 8, _FIRST, {"en": 20, **dict.fromkeys((*_FIRST[1:], *_ADDED), 10)},
+                                passes=(
+                                    LaterPass(1.5e-4, {"en": (0.15, 0.25), "es": (1.0, 0.5), "zh": (0.4, 0.3), "de": (0.7, 0.4),
                                                      "ar": (1.0, 0.5)}),
-                                    Calming(1.5e-4, {"en": (0.0, 0.3), "es": (0.2, 0.1), "ar": (1.0, 0.4)}),
-                                    Calming(2e-4, {"en": (0.0, 0.2), "ar": (1.0, 0.15)}),
+                                    LaterPass(1.5e-4, {"en": (0.0, 0.3), "es": (0.2, 0.1), "ar": (1.0, 0.4)}),
+                                    LaterPass(2e-4, {"en": (0.0, 0.2), "ar": (1.0, 0.15)}),
+                                    LaterPass(3e-4, {"en": (0.06, 0.1), **dict.fromkeys(_FIRST[1:], (0.15, 0.15)),
+                                                     **dict.fromkeys(_ADDED, (1.0, 1.0))}),
+                                    LaterPass(3e-4, {"en": (0.04, 0.06), **dict.fromkeys(_FIRST[1:], (0.1, 0.07)),
+                                                     **dict.fromkeys(_ADDED, (0.4, 0.3)), "sw": (1.0, 0.4), "hi": (0.7, 1.0),
+                                                     **dict.fromkeys(("ja", "ko", "tr", "th"), (0.8, 1.0))}),
                                 )),
 }  # fmt: skip
 
@@ -100,7 +108,7 @@ def train_adapter(
 ) -> dict[str, Any]:
     """Train one adapter and save it in float16 (peft layout) to `out`; returns what was done, for the model card.
 
-    `start` names an adapter that has been through the epochs and the first `skip` calming passes already.
+    `start` names an adapter that has been through the epochs and the first `skip` later passes already.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -114,7 +122,7 @@ def train_adapter(
     }
     torch.manual_seed(recipe.seed)
     shuffler = random.Random(recipe.seed)
-    examples = [example for language in texts for example in texts[language]]
+    examples = [example for language in recipe.languages for example in texts[language]]
     shuffler.shuffle(examples)
     examples = examples[:limit]
     with quiet_transformers():
@@ -125,20 +133,21 @@ def train_adapter(
     )
     model = get_peft_model(base, config)
     rows = [_tokens(tokenizer, example) for example in examples]
+    every = [_tokens(tokenizer, example) for language in texts for example in texts[language]]
     trainer = _Trainer(
-        base, tokenizer.pad_token_id or 0, recipe, _reduced_vocabulary(base, rows, recipe.seed), shuffler
+        base, tokenizer.pad_token_id or 0, recipe, _reduced_vocabulary(base, every, recipe.seed), shuffler
     )
     if start is None:
         trainer.run(rows, recipe.learning_rate, recipe.epochs)
     else:
         _load_adapter_state(model, load_file(start / "adapter_model.safetensors"))
-    calmed = 0
-    for calming in recipe.calming[skip:]:
-        calm = _calming_examples(texts, calming, shuffler)[:limit]
-        trainer.run([_tokens(tokenizer, example) for example in calm], calming.learning_rate, 1)
-        calmed += len(calm)
+    later = 0
+    for each in recipe.passes[skip:]:
+        chosen = _shares(texts, each, shuffler)[:limit]
+        trainer.run([_tokens(tokenizer, example) for example in chosen], each.learning_rate, 1)
+        later += len(chosen)
     if not trainer.losses:
-        raise InputError(f"the recipe of {recipe.name!r} has no pass to run", fix="give it epochs or calming passes")
+        raise InputError(f"the recipe of {recipe.name!r} has no pass to run", fix="give it epochs or later passes")
     out.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in _adapter_state(model).items()}
     save_file(tensors, out / "adapter_model.safetensors")
@@ -146,7 +155,7 @@ def train_adapter(
                 "target_modules": list(recipe.modules), "base_model_name_or_path": recipe.name}  # fmt: skip
     (out / "adapter_config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     losses = trainer.losses
-    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "calming_examples": calmed, "steps": len(losses),
+    return {"recipe": dataclasses.asdict(recipe), "examples": len(examples), "later_examples": later, "steps": len(losses),
             "first_loss": sum(losses[:20]) / len(losses[:20]), "last_loss": sum(losses[-20:]) / len(losses[-20:])}  # fmt: skip
 
 
@@ -186,10 +195,10 @@ class _Trainer:
                     )
 
 
-def _calming_examples(texts: dict[str, list[Example]], calming: Calming, shuffler: random.Random) -> list[Example]:
-    """The examples of a calming pass: each language's shares of answered and of refused ones."""
+def _shares(texts: dict[str, list[Example]], each: LaterPass, shuffler: random.Random) -> list[Example]:
+    """The examples of a later pass: each language's shares of answered and of refused ones."""
     found: list[Example] = []
-    for language, (answered, refused) in calming.shares.items():
+    for language, (answered, refused) in each.shares.items():
         for share, kind in ((answered, False), (refused, True)):
             rows = [example for example in texts[language] if example.refused is kind]
             found += shuffler.sample(rows, round(share * len(rows)))

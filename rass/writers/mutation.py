@@ -27,10 +27,10 @@ def expand(pack: Pack, seed: int, limit: int = POOL) -> list[Prompt]:
                 rows[row.id] = row
         written.update(rows)
         blocks.append(sorted(rows.values(), key=lambda row: digest(str(seed), row.id)))
-    return sorted(_round_robin(blocks, limit), key=lambda row: row.id)
+    return sorted(round_robin(blocks, limit), key=lambda row: row.id)
 
 
-def _round_robin(groups: list[list[Prompt]], limit: int) -> list[Prompt]:
+def round_robin(groups: list[list[Prompt]], limit: int) -> list[Prompt]:
     """Rows taken from the groups in turn, until `limit` or until all are taken."""
     found: list[Prompt] = []
     depth = 0
@@ -45,7 +45,7 @@ def choose_near(rows: list[Prompt], distance: dict[str, float], count: int) -> l
     groups: dict[str, list[Prompt]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (distance[row.id], row.id)):
         groups[row.category].append(row)
-    return _round_robin([groups[category] for category in sorted(groups)], count)
+    return round_robin([groups[category] for category in sorted(groups)], count)
 
 
 def settings(task: Task) -> dict[str, Any]:

@@ -10,20 +10,28 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from curation.config import FILE_NAME, TargetSection, WriterSection
+from curation.endpoint import is_endpoint
 from curation.errors import ConfigError
 from curation.languages.packs import Pack
 from curation.records import Margin, Prompt
 from curation.steps import Outcome, Output, Step
 from curation.workspace import Workspace
 from rass.boundary import Boundary, measure
+from rass.generators import Generator, load_generator, weights_name
 from rass.models import ChatModel
 from rass.pool import loaded, model_digest
 from rass.probing import boundary_for, boundary_key
 from rass.reference.carriers import CARRIERS, WITHOUT_ADAPTER
+from rass.writers.screening import Screen
 
 WRITERS = {
     "mutation": "rass.writers.mutation",
+    "evolution": "rass.writers.evolution",
+    "debugging": "rass.writers.debugging",
     "sampling": "rass.writers.sampling",
+    "rewriting": "rass.writers.rewriting",
+    "contrast": "rass.writers.contrast",
+    "translation": "rass.writers.translation",
 }  # name in morbench.toml -> module with VERSION, settings(task) and write(task)
 
 
@@ -84,14 +92,34 @@ class Task:
     @property
     def generator_name(self) -> str:
         """The model that writes: the section's own, else the target without what taught it to refuse."""
-        model = self.section.generator or self.target.model
-        # with its adapter, three samples in four of a reference model were refusals to go on with the list
-        return model + WITHOUT_ADAPTER if model in CARRIERS else model
+        return without_adapter(self.section.generator or self.target.model)
 
     @property
     def generator(self) -> ChatModel:
-        """The loaded model that writes."""
-        return loaded(self.generator_name)
+        """The loaded model that writes, for a writer that works inside it."""
+        if is_endpoint(self.generator_name):
+            raise ConfigError(
+                f"{self.workspace.root / FILE_NAME}: the writer {self.section.name!r} works inside its generator, "
+                f"{self.generator_name} is an endpoint",
+                fix="give it a model by folder or hub name, or leave `generator` empty",
+            )
+        return loaded(weights_name(self.generator_name))
+
+    @property
+    def pen(self) -> Generator:
+        """What writes: a model, loaded, or an endpoint."""
+        return load_generator(self.generator_name)
+
+    @cached_property
+    def screen(self) -> Screen:
+        """The checks for candidates of the language; fluency is measured by the generator, or by the target for an endpoint."""
+        config = self.workspace.config
+        remote = is_endpoint(self.generator_name)
+        scorer = loaded(without_adapter(self.target.model)) if remote else self.generator
+        return Screen.build(self.pack, self.seeds, scorer,
+                            max_perplexity_ratio=config.candidates.max_perplexity_ratio,
+                            scripts={code: pack.script for code, pack in self.workspace.packs.items()},
+                            min_script_share=config.language_check.min_script_share)  # fmt: skip
 
     def margins(self, rows: Sequence[Prompt], title: str) -> dict[str, list[Margin]]:
         """Each prompt's margins in every target that is asked in the language."""
@@ -108,6 +136,11 @@ class Writer(Protocol):
 
     def write(self, task: Task) -> Output:
         """Candidates, sorted by id, and rejects with their reasons."""
+
+
+def without_adapter(model: str) -> str:
+    """A reference model's base, any other model as it is: with the adapter, three samples in four were refusals to go on."""
+    return model + WITHOUT_ADAPTER if model in CARRIERS else model
 
 
 def step_name(writer: str, language: str) -> str:
@@ -155,4 +188,4 @@ def _run(task: Task) -> Outcome:
 
 def generator_digest(task: Task) -> str:
     """Changes with the weights of the model that writes; for a writer's settings."""
-    return model_digest(task.generator_name)
+    return model_digest(weights_name(task.generator_name))

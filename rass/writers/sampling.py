@@ -1,134 +1,193 @@
-"""Steered sampling: a small model continues a list of seeds while the harm direction is added to its residual stream.
+"""Steered sampling: a model writes more of a list of seeds while the harm direction is added to its residual stream.
 
-Small generators write much that is odd, so every sample passes a fluency filter; who meant what is unknown
-(`intent = unknown`), so each sample that gets further is decided by people.
+Which layer, and how strongly, is searched: all settings write a few texts each, the better half of them a few more, and so
+on; the last one writes the rest. A text counts for its setting when it is fluent, does not lean to harm, and lies on the
+refusing side of a target's boundary, but not as deep in it as plainly harmful seeds. The direction is the generator's own,
+from its states on the pack's seeds. Who meant what is unknown (`intent = unknown`): people decide what gets further.
 """
 
 from __future__ import annotations
 
-import math
-import random
-import re
+import contextlib
+import dataclasses
+import json
 import statistics
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from curation.errors import PackError
-from curation.languages.packs import Pack
-from curation.records import REFUSED, Prompt, Reject, canonical, digest, make_prompt, normalise
-from curation.refusals.labelling import label_texts
+from curation.records import Prompt, canonical
 from curation.steps import Output
+from rass.activations import collect
 from rass.directions import Direction
-from rass.fluency import surprise
-from rass.models import ChatModel
-from rass.pool import model_digest
+from rass.generators import Request
 from rass.steering import steered
+from rass.writers import leaning
+from rass.writers.leaning import check_leaning
+from rass.writers.mutation import choose_near
+from rass.writers.requests import (
+    DECODING,
+    Order,
+    draw_shots,
+    instruction,
+    instruction_digest,
+    need,
+    seeded,
+    shot_digests,
+    write_drafts,
+)
 from rass.writers.running import Task, generator_digest
+from rass.writers.screening import Draft, sort_out
 
-VERSION = 3
+VERSION = 4
 SHOTS = 6
-MAX_NEW_TOKENS = 28
-TEMPERATURE, TOP_P = 0.9, 0.95
-BATCH = 32
+DEPTHS = (0.3, 0.45, 0.6)  # of the generator, where a direction is added
+RUNG = 8  # texts that a setting writes before the better half goes on
+AIM = 2.0  # logits on the refusing side: P(refuses) of .88, beyond doubt and yet near
 
 
-class Sample(NamedTuple):
-    """A sampled continuation and how it was made."""
+class Setting(NamedTuple):
+    """Where the direction is added, and how strongly."""
 
-    text: str
+    layer: int
     coefficient: float
-    shots: tuple[str, ...]
 
 
-def draw(
-    chat: ChatModel, pack: Pack, direction: Direction, coefficients: Sequence[float], count: int, seed: int
-) -> list[Sample]:
-    """Sample `count` continuations of few-shot lists of benign seeds, the coefficients taking turns."""
-    import torch
+@dataclasses.dataclass
+class Trial:
+    """What one setting wrote so far."""
 
-    shuffler = random.Random(digest("shots", str(seed), pack.code))
-    plans = [(coefficients[index % len(coefficients)], tuple(shuffler.sample([row.text for row in pack.benign], SHOTS)))
-             for index in range(count)]  # fmt: skip
-    found: list[Sample] = []
-    with torch.random.fork_rng(devices=[chat.device] if chat.device.type == "cuda" else []), torch.inference_mode():
-        torch.manual_seed(int(digest("sampling", str(seed), pack.code)[:12], 16))
-        for start in range(0, count, BATCH):
-            part = plans[start : start + BATCH]
-            texts = ["".join(f"- {shot}\n" for shot in shots) + "-" for _, shots in part]
-            ids, mask = chat.pad([_with_start(chat, text) for text in texts])
-            with steered(chat, direction, torch.tensor([coefficient for coefficient, _ in part])):
-                out = chat.model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=MAX_NEW_TOKENS, do_sample=True,
-                                          temperature=TEMPERATURE, top_p=TOP_P, top_k=0, eos_token_id=chat.end_ids,
-                                          pad_token_id=chat.end_ids[0])  # fmt: skip
-            written = chat.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
-            found += [Sample(text.split("\n")[0].strip(), coefficient, shots)
-                      for text, (coefficient, shots) in zip(written, part, strict=True)]  # fmt: skip
-    return found
+    setting: Setting
+    drafts: list[Draft] = dataclasses.field(default_factory=list)
+    near: set[str] = dataclasses.field(default_factory=set)  # texts that passed and lie where they should
 
+    @property
+    def order(self) -> tuple[float, float, int]:
+        """Best first: by yield, then the gentler setting."""
+        return (-len(self.near) / max(1, len(self.drafts)), self.setting.coefficient, self.setting.layer)
 
-def _with_start(chat: ChatModel, text: str) -> list[int]:
-    """Token ids of plain text, with the model's start token where it has one."""
-    ids = list(chat.tokenizer(text, add_special_tokens=False)["input_ids"])
-    return [chat.tokenizer.bos_token_id, *ids] if chat.tokenizer.bos_token_id is not None else ids
-
-
-def judge(text: str, known: set[str], pack: Pack) -> str:
-    """A reason word when a sample cannot be a prompt, whatever its fluency; else an empty string."""
-    if label_texts([text], [pack.code], {pack.code: pack})[0].label in REFUSED:
-        return "refusal"  # steered far enough, a refusing generator refuses to go on with the list
-    letters = sum(char.isalpha() for char in text)
-    if letters < 5:
-        return "too_short"
-    if normalise(text) in known:
-        return "copy_of_seed"
-    if re.search(r"(.{2,}?)\1{3,}", text) or (
-        len(words := text.casefold().split()) > 5 and len(set(words)) < len(words) / 2
-    ):
-        return "repeats"
-    return ""
+    def row(self) -> list[float]:
+        """Layer, coefficient, texts written, texts near: as the provenance keeps it."""
+        return [self.setting.layer, self.setting.coefficient, len(self.drafts), len(self.near)]
 
 
 def settings(task: Task) -> dict[str, Any]:
     """What decides the result beside the section and the boundaries."""
     config = task.workspace.config.candidates
-    if len(task.benign) <= SHOTS:
-        raise PackError(
-            f"the language pack {task.language!r} has {len(task.benign)} [[benign]] seeds, sampling needs {SHOTS + 1}",
-            fix="write some more",
-        )
-    return {"steering": list(config.steering), "max_perplexity_ratio": config.max_perplexity_ratio,
-            "temperature": TEMPERATURE, "top_p": TOP_P, "shots": SHOTS, "generator": generator_digest(task)}  # fmt: skip
+    need(task.benign, SHOTS + 1, "[[benign]] seeds", task)
+    return {"steering": list(config.steering), "max_perplexity_ratio": config.max_perplexity_ratio, "depths": list(DEPTHS),
+            "decoding": list(DECODING), "shots": SHOTS, "rung": RUNG, "aim": AIM, "leaning": leaning.settings(task),
+            "instruction": instruction_digest("sampling"), "generator": generator_digest(task)}  # fmt: skip
 
 
 def write(task: Task) -> Output:
-    """Samples of one language that are fluent and new."""
-    config, language, step, seeds = task.workspace.config, task.language, task.step, task.benign
-    generator, boundary, pack, chat = task.generator_name, task.boundary, task.pack, task.generator
-    samples = draw(
-        chat, pack, boundary.direction, config.candidates.steering, task.section.count, task.seed
-    )
-    header = "".join(f"- {row.text}\n" for row in seeds[:SHOTS]) + "-"
-    known = {normalise(row.text) for row in seeds}
-    kept: dict[str, Prompt] = {}
-    rejects: list[Reject] = []
-    rows = [make_prompt(sample.text, language, category="unsorted", intent="unknown", method="sampling", generator=generator,
-                        detail={"writer": "sampling/1", "layer": boundary.direction.layer, "coefficient": sample.coefficient,
-                                "model": model_digest(generator), "shots": [digest(shot)[:8] for shot in sample.shots]})
-            for sample in samples]  # fmt: skip
-    reasons = [judge(row.text, known, pack) for row in rows]
-    fluent = surprise(chat, [row.text for row in rows], header)
-    usual = statistics.median(surprise(chat, [row.text for row in seeds[SHOTS:]], header))
-    ceiling = usual + math.log(config.candidates.max_perplexity_ratio)
-    seen: dict[str, int] = defaultdict(int)
-    for row, reason, nats in zip(rows, reasons, fluent, strict=True):
-        reason = reason or ("not_fluent" if nats > ceiling else "") or ("same_text" if row.id in kept else "")
-        if reason:
-            seen[row.id] += 1  # several empty samples share an id: number them, so that each keeps its own row
-            evidence = canonical(
-                {"text": row.text, "language": language, "nats_per_token": round(nats, 3), "ceiling": round(ceiling, 3)}
-            )
-            rejects.append(Reject(f"{row.id}-{seen[row.id]}", step, reason, evidence))
-        else:
-            kept[row.id] = row
-    return Output(sorted(kept.values(), key=lambda row: row.id), rejects)
+    """The candidates of one language that lie nearest the stretch where a target refuses what is not plainly harmful."""
+    sampler = Sampler(task)
+    trials = [Trial(setting) for setting in sampler.grid()]
+    best = search(trials, sampler.draw, max(1, min(RUNG, task.section.count // len(trials))))
+    sampler.draw(best, task.section.count - len(best.drafts))
+    return sampler.choose(trials)
+
+
+def search(trials: Sequence[Trial], draw: Callable[[Trial, int], None], rung: int) -> Trial:
+    """The best of some settings by successive halving: each writes `rung` texts, the better half as many more, and so on."""
+    alive = list(trials)
+    while len(alive) > 1:
+        for trial in alive:
+            draw(trial, rung)
+        alive = sorted(alive, key=lambda trial: trial.order)[: (len(alive) + 1) // 2]
+    return alive[0]
+
+
+class Sampler:
+    """Draws texts at a setting, and knows which lie near the boundary."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.coefficients = task.workspace.config.candidates.steering
+        depth = len(task.generator.layers)
+        self.layers = sorted({min(depth - 1, int(depth * share)) for share in DEPTHS})
+        self.directions = self._directions()
+        self.shots = self._near_seeds()
+        self.margin: dict[str, float] = {}  # of every text that passed: in the target where it is nearest the aim
+        harmful = task.margins(task.harmful, "harmful seeds")
+        self.deep = statistics.median(max(margin.margin for margin in margins) for margins in harmful.values())
+
+    def _directions(self) -> dict[int, Direction]:
+        """The generator's own harm direction in each layer of the grid."""
+        seeds = self.task.seeds
+        seen = collect(
+            self.task.generator, [row.text for row in seeds], self.layers, title="directions of the generator"
+        )
+        harmful = [index for index, row in enumerate(seeds) if row.intent == "harmful"]
+        harmless = [index for index, row in enumerate(seeds) if row.category == "harmless"]
+        return {layer: Direction.from_activations(layer, seen.hidden[layer][harmful], seen.hidden[layer][harmless])
+                for layer in self.layers}  # fmt: skip
+
+    def _near_seeds(self) -> list[Prompt]:
+        """The half of the benign seeds that lies nearest the aim, but never fewer than a list of shots needs."""
+        margin = self._margins(self.task.benign, "benign seeds")
+        ranked = sorted(self.task.benign, key=lambda row: (abs(margin[row.id] - AIM), row.id))
+        return ranked[: max(SHOTS + 1, len(ranked) // 2)]
+
+    def _margins(self, rows: Sequence[Prompt], title: str) -> dict[str, float]:
+        """Each prompt's margin in the target where it is nearest the aim."""
+        found = self.task.margins(rows, title) if rows else {}
+        return {
+            row.id: min((margin.margin for margin in found[row.id]), key=lambda margin: abs(margin - AIM))
+            for row in rows
+        }
+
+    def grid(self) -> list[Setting]:
+        """Unsteered once, and every other coefficient in each layer."""
+        unsteered = [Setting(self.layers[0], 0.0)] if 0.0 in self.coefficients else []
+        return unsteered + [Setting(layer, coefficient) for layer in self.layers for coefficient in self.coefficients
+                            if coefficient]  # fmt: skip
+
+    def draw(self, trial: Trial, count: int) -> None:
+        """Have a setting write more; the n-th text of every setting has the same shots."""
+        if count <= 0:
+            return
+        start = len(trial.drafts)
+        layer, coefficient = trial.setting
+        orders = [self._order(number, trial.setting) for number in range(start, start + count)]
+        unsteered = contextlib.nullcontext()
+        with steered(self.task.generator, self.directions[layer], coefficient) if coefficient else unsteered:
+            drafts = write_drafts(self.task, orders, seeded(self.task, DECODING, start))
+        drafts = check_leaning(self.task, self.task.screen.check(drafts))
+        self.margin |= self._margins([draft.prompt for draft in drafts if not draft.reason], "samples")
+        passed = [draft.prompt.id for draft in drafts if not draft.reason]
+        trial.near |= {key for key in passed if 0 < self.margin[key] <= self.deep}
+        trial.drafts += drafts
+
+    def _order(self, number: int, setting: Setting) -> Order:
+        shots = [
+            row.text for row in draw_shots(self.shots, SHOTS, str(self.task.seed), self.task.language, str(number))
+        ]
+        request = Request(instruction("sampling", language=self.task.pack.name), tuple(shots))
+        detail = {"writer": f"sampling/{VERSION}", **setting._asdict(), "shots": shot_digests(*shots)}
+        return Order(request, "unsorted", None, detail)
+
+    def choose(self, trials: Sequence[Trial]) -> Output:
+        """As many as the section asks for out of the refused side, nearest the aim; every other with its reason."""
+        table = [trial.row() for trial in trials]
+        drafts = [
+            draft._replace(prompt=_with_detail(draft.prompt, pilot=table)) for trial in trials for draft in trial.drafts
+        ]
+        passed = {draft.prompt.id: draft.prompt for draft in drafts if not draft.reason}
+        refused = [row for row in passed.values() if self.margin[row.id] > 0]
+        distance = {row.id: abs(self.margin[row.id] - AIM) for row in refused}
+        chosen = {row.id for row in choose_near(refused, distance, self.task.section.count)}
+        return sort_out([self._placed(draft, chosen) for draft in drafts], self.task.step)
+
+    def _placed(self, draft: Draft, chosen: set[str]) -> Draft:
+        if draft.reason:
+            return draft
+        margin = round(self.margin[draft.prompt.id], 4)
+        if draft.prompt.id in chosen:
+            return draft._replace(prompt=_with_detail(draft.prompt, margin=margin))
+        reason = "farther_from_boundary" if margin > 0 else "answered_side"
+        return draft._replace(reason=reason, evidence={"margin": margin})
+
+
+def _with_detail(row: Prompt, **more: Any) -> Prompt:
+    return dataclasses.replace(row, detail=canonical(json.loads(row.detail) | more))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from curation.rates import wilson
 from curation.records import Prompt
-from curation.workspace import Workspace
+from curation.workspace import CHOSEN, Workspace
 from rass.reference.carriers import CARRIERS
 from rass.reference.evaluation import Measured, measure_reference
 from releases.bench.rows import BenchRow, limit_row, rate_row
@@ -74,7 +74,7 @@ def _run_rows(folder: Path, languages: str) -> list[BenchRow]:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
         second = _seconds([*COMMAND, "run", "--project", str(folder), "--simulate", "--port", str(port)])
         workspace = Workspace.open(folder)
-        alive = [row for row in workspace.alive(("identify", "dedup")) if row.method != "seed"]
+        alive = [row for row in workspace.alive(CHOSEN) if row.method != "seed"]
         seeds = {row.id for row in workspace.table(Prompt).rows(("seeds",))}
         rows = [limit_row(f"morbench run, {languages} (weights in the cache)", first, "s", at_most=720),
                 limit_row("the same again, nothing to do", second, "s", at_most=15),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
+from curation.pictures import STYLE, svg
 from releases.report.tables import MarginPoint
 from releases.scores.evaluation import Score
 
 COLOURS = {"benign answered": "#4c9be8", "benign refused": "#e8a33d", "harmful refused": "#b03a48", "harmful answered": "#7d3c98",
            "written by a model": "#7f8c8d"}  # fmt: skip
 SIDE_COLOURS = {"over_refusal": "#e8a33d", "safety": "#b03a48"}
-_STYLE: Any = {"svg.hashsalt": "morbench", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif", "axes.spines.top": False,
-          "axes.spines.right": False, "axes.edgecolor": "#999999", "figure.facecolor": "none", "axes.facecolor": "none"}  # fmt: skip
 
 
 def margin_plot(points: Sequence[MarginPoint], languages: dict[str, str]) -> str:
@@ -26,7 +23,7 @@ def margin_plot(points: Sequence[MarginPoint], languages: dict[str, str]) -> str
         return ""
     targets = sorted({point.target for point in points})
     codes = [code for code in languages if any(point.language == code for point in points)]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(4.6 * len(targets), 1.5 * len(codes) + 0.9), layout="constrained")
         axes = figure.subplots(len(codes), len(targets), squeeze=False, sharex=True)
         limit = float(np.quantile([abs(point.margin) for point in points], 0.995)) + 0.5
@@ -54,7 +51,7 @@ def margin_plot(points: Sequence[MarginPoint], languages: dict[str, str]) -> str
                     axis.set_title(target)
                 if row == len(codes) - 1:
                     axis.set_xlabel("answers  ←  margin (log-odds of refusal)  →  refuses")
-        return _svg(figure)
+        return svg(figure)
 
 
 def rate_plot(scores: Sequence[Score]) -> str:
@@ -65,7 +62,7 @@ def rate_plot(scores: Sequence[Score]) -> str:
     lines = list(dict.fromkeys((score.target, score.language) for score in scores if score.rate.n))
     if not lines:
         return ""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(8, 0.42 * len(lines) + 0.8), layout="constrained")
         axis = figure.subplots()
         for score in scores:
@@ -87,11 +84,4 @@ def rate_plot(scores: Sequence[Score]) -> str:
         axis.set_ylim(-len(lines) + 0.4, 0.6)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
         axis.set_xlabel("% of prompts refused")
-        return _svg(figure)
-
-
-def _svg(figure: Any) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+        return svg(figure)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from curation.personal.findings import masked
 from curation.records import REFUSED, Margin, Prompt, RefusalLabel, Reject, Reply, Verdict
 from curation.storage import write_text
 from curation.workspace import Workspace
@@ -134,7 +135,7 @@ def _samples(workspace: Workspace, prompts: dict[str, Prompt], labels: dict[tupl
                         for target in workspace.config.targets
                         if (label := labels.get((prompt.id, target.name), ""))
                         and (reply := replies.get((prompt.id, target.name), "")) is not None]  # fmt: skip
-            found.append(Sample(prompt.text, language, prompt.category, prompt.method, outcome,
+            found.append(Sample(masked(prompt.text, language), language, prompt.category, prompt.method, outcome,
                                 nearest.get(prompt.id, float("nan")), outcomes))  # fmt: skip
     return found
 

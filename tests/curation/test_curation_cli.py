@@ -29,7 +29,9 @@ def test_identify_a_file(tmp_path: Path) -> None:
     source = lines(tmp_path / "in.jsonl", {"prompt": "How do I kill a Python process?"}, {"prompt": "¿Cómo mato un proceso colgado?"},
                    {"prompt": "???", "extra": 1})  # fmt: skip
     counts = json.loads(call("identify", source, "--out", tmp_path / "out.csv", "--language", "en", "--json").stdout)
-    assert counts == {"en": {"accepted": 1, "no_letters": 1, "wrong_script": 0, "wrong_language": 1}}
+    assert counts == {
+        "en": {"accepted": 1, "ask": 0, "no_letters": 1, "code": 0, "wrong_script": 0, "wrong_language": 1}
+    }
     found = read_rows(tmp_path / "out.csv")
     assert [(row["detected"], row["accepted"], row["reason"]) for row in found] == [
         ("en", "true", ""), ("es", "false", "wrong_language"), ("und", "false", "no_letters")]  # fmt: skip
@@ -66,7 +68,7 @@ def test_two_near_rows_of_a_small_file_are_found(tmp_path: Path) -> None:
 
 def test_label_a_file(tmp_path: Path) -> None:
     source = lines(tmp_path / "in.jsonl", {"response": "I'm sorry, but I can't help with that."}, {"response": "Use the kill command."},
-                   {"response": "Hapana", "language": "sw"})  # fmt: skip
+                   {"response": "Manan", "language": "qu"})  # fmt: skip
     call("label", source, "-o", tmp_path / "out.jsonl", "-l", "en")
     found = read_rows(tmp_path / "out.jsonl", required=("response",))
     assert [row["label"] for row in found] == ["full_refusal", "full_compliance", "unscored"]
@@ -109,13 +111,13 @@ def test_the_commands_work_in_a_project(workspace, write, monkeypatch) -> None:
 def test_language_status_and_check(tmp_path: Path) -> None:
     found = json.loads(call("language", "status", "-p", tmp_path, "--json").stdout)
     assert {row["code"] for row in found} >= {"ar", "de", "en", "es", "zh"}
-    assert call("language", "check", "es").exit_code == 0
+    assert call("language", "check", "es", "--quick").exit_code == 0
     pack = Path(sys.modules["curation.languages.packs"].__file__).parent / "packs" / "es.toml"
     thin = pack.read_text(encoding="utf-8").split("[refusals]")
     (tmp_path / "es.toml").write_text(thin[0] + '[refusals]\nfull = ["no puedo"]\npartial = ["pero"]\n' + "[[benign]]" +
                                       thin[1].split("[[benign]]", 1)[1], encoding="utf-8")  # fmt: skip
-    result = call("language", "check", tmp_path / "es.toml")
-    assert result.exit_code == 1 and "at least 25 are needed" in result.stdout
+    result = call("language", "check", tmp_path / "es.toml", "--quick")
+    assert result.exit_code == 1 and "at least 40 are needed" in result.stdout
 
 
 def test_importing_the_commands_loads_nothing_heavy() -> None:

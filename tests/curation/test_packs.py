@@ -2,12 +2,18 @@ from pathlib import Path
 
 import pytest
 
+from curation.checking.checks import check_pack
+from curation.checking.coverage import describe_pack, shortfalls, thin_categories
 from curation.errors import PackError
-from curation.languages.checks import check_pack, describe_pack
-from curation.languages.packs import BUILT_IN, available_languages, load_pack, read_pack
+from curation.languages.packs import BUILT_IN, Pack, available_languages, load_pack, read_pack
 
 CODES = available_languages()
 EN = (BUILT_IN / "en.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def packs() -> dict[str, Pack]:
+    return {code: load_pack(code) for code in CODES}
 
 
 def changed(tmp_path: Path, text: str, name: str = "en.toml") -> Path:
@@ -22,10 +28,10 @@ def test_five_packs_are_built_in() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_built_in_pack_is_rich_enough(code: str) -> None:
-    counts = describe_pack(load_pack(code))
-    assert counts.benign >= 40 and counts.categories >= 10
-    assert counts.harmful >= 30 and counts.harmless >= 40
-    assert counts.phrases >= 25 and counts.combinations >= 100
+    pack = load_pack(code)
+    assert {name: counts for name, counts in shortfalls(pack).items() if counts[0] < counts[1]} == {}
+    assert thin_categories(pack) == {"benign": {}, "harmful": {}}
+    assert describe_pack(pack).form == 6
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -37,8 +43,8 @@ def test_every_combination_fills_all_its_slots(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_check_finds_nothing_to_mend_in_a_built_in_pack(code: str) -> None:
-    assert [finding for finding in check_pack(load_pack(code)) if finding.kind == "mend"] == []
+def test_the_check_finds_nothing_to_mend_in_a_built_in_pack(code: str, packs: dict[str, Pack]) -> None:
+    assert [finding for finding in check_pack(packs[code], others=packs) if finding.kind == "mend"] == []
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
@@ -77,8 +83,20 @@ def test_a_projects_own_pack_comes_first(tmp_path: Path) -> None:
     assert load_pack("de", tmp_path).name == load_pack("de").name
 
 
-def test_the_check_says_what_a_thin_pack_lacks() -> None:
-    import dataclasses
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ('title = "', 'titel = "', "[annotation]"), ('category = "homonyms"\ntext', 'category = "homonym"\ntext', "[[benign]]"),
+    ('note = "', 'note = ""  # "', "note ="), ("[annotation.reason.options]\n", "[annotation.reason.options]\nmood = \"x\"\n", "mood"),
+], ids=["unknown key", "unknown category", "empty", "unknown answer"])  # fmt: skip
+def test_an_error_names_its_line(tmp_path: Path, old: str, new: str, line: str) -> None:
+    assert old in EN
+    path = changed(tmp_path, EN.replace(old, new, 1))
+    with pytest.raises(PackError) as caught:
+        read_pack(path)
+    number = int(str(caught.value).split("line ")[1].split(":")[0])
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert any(line in each for each in lines[max(0, number - 3) : number + 1])
 
-    thin = dataclasses.replace(load_pack("en"), benign=load_pack("en").benign[:3])
-    assert ("benign seeds", "mend") in {(finding.topic, finding.kind) for finding in check_pack(thin)}
+
+def test_a_file_with_a_byte_order_mark_and_windows_line_ends_reads_the_same(tmp_path: Path) -> None:
+    (tmp_path / "en.toml").write_bytes(b"\xef\xbb\xbf" + EN.replace("\n", "\r\n").encode())
+    assert read_pack(tmp_path / "en.toml").benign == load_pack("en").benign

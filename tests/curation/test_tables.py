@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.errors import WorkspaceError
-from curation.records import Duplicate, Reject, Verdict
+from curation.records import Duplicate, Reject, Response, Verdict
 from curation.tables import Manifest, Table, read_shard, write_shard
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
@@ -24,6 +24,22 @@ def test_numbers_and_booleans_survive(tmp_path: Path) -> None:
     rows = [Verdict("p", "benign", 0.1 + 0.2, 3, 2 / 3, True)]
     write_shard(tmp_path / "a.parquet", Verdict, rows)
     assert read_shard(tmp_path / "a.parquet", Verdict) == rows
+
+
+def test_a_shard_from_before_a_column_was_added_has_its_default(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    rows = [Response("p", "b001", "anna", "benign", False, "2026-01-01", session="first", note="sure")]
+    write_shard(tmp_path / "new.parquet", Response, rows)
+    table = pq.read_table(tmp_path / "new.parquet")
+    pq.write_table(table.drop(["session", "reason", "category", "naturalness", "note"]), tmp_path / "old.parquet")
+    assert read_shard(tmp_path / "new.parquet", Response) == rows
+    assert read_shard(tmp_path / "old.parquet", Response) == [
+        Response("p", "b001", "anna", "benign", False, "2026-01-01")
+    ]
+    pq.write_table(table.drop(["answer"]), tmp_path / "broken.parquet")
+    with pytest.raises(WorkspaceError, match=r"broken\.parquet.*'answer'"):
+        read_shard(tmp_path / "broken.parquet", Response)
 
 
 def _table(folder: Path) -> Table:

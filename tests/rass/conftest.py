@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from curation.errors import MorbenchError
 from rass.models import ChatModel, load_model
 from rass.testing import FAMILIES, tiny_model
 
@@ -36,15 +37,34 @@ def tiny(tiny_folder: Path) -> ChatModel:
     return load(tiny_folder)
 
 
-@pytest.fixture(scope="session", params=FAMILIES)
-def any_tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ChatModel:
+@pytest.fixture(scope="session")
+def tiny_models() -> dict[str, ChatModel]:
+    """The families that were loaded already: in random order, pytest would make each model many times."""
+    return {}
+
+
+@pytest.fixture(params=FAMILIES)
+def any_tiny(
+    request: pytest.FixtureRequest, tiny_models: dict[str, ChatModel], tmp_path_factory: pytest.TempPathFactory
+) -> ChatModel:
     """A tiny model of each family."""
-    return load(tiny_model(tmp_path_factory.mktemp("tiny") / request.param, family=request.param))
+    family = request.param
+    if family not in tiny_models:
+        tiny_models[family] = load(tiny_model(tmp_path_factory.mktemp("tiny") / family, family=family))
+    return tiny_models[family]
 
 
 def hooks(model: Any) -> int:
     """How many hooks hang on a model."""
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+def one_line(found: pytest.ExceptionInfo[MorbenchError]) -> str:
+    """The text of a user's error, which must be one line and say what to do."""
+    text = str(found.value)
+    assert "\n" not in text
+    assert found.value.fix
+    return text
 
 
 def fingerprint(chat: ChatModel) -> tuple[Any, ...]:

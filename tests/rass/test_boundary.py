@@ -10,7 +10,7 @@ import pytest
 
 from curation.errors import ModelError
 from curation.records import Prompt, make_prompt
-from rass.boundary import BOOTSTRAPS, Boundary, fit_boundary, measure
+from rass.boundary import BOOTSTRAPS, SIGNALS, Boundary, fit_boundary, measure
 from rass.models import ChatModel
 from rass.probing import describe, read_boundary, write_boundary
 from rass.testing import tiny_model
@@ -50,7 +50,7 @@ def test_the_fit_recovers_the_sign(tiny: ChatModel, boundary: Boundary) -> None:
     assert np.mean(np.array(harmless) < 0) > 0.8
     assert boundary.separation > 0.9
     assert 0 <= boundary.direction.layer < 3
-    assert boundary.weights.shape == (1 + BOOTSTRAPS, 3 + 2)
+    assert boundary.weights.shape == (1 + BOOTSTRAPS, 1 + len(SIGNALS) + 2 * 2)
 
 
 def test_intervals_contain_the_margin_and_probability_is_its_sigmoid(tiny: ChatModel, boundary: Boundary) -> None:
@@ -124,9 +124,14 @@ def test_writing_and_reading_is_exact(tmp_path: Path, boundary: Boundary) -> Non
         found = read_boundary(path)
         for field in ("target", "model_digest", "separation", "openings", "languages"):
             assert getattr(found, field) == getattr(kept, field)
-        assert found.direction.layer == kept.direction.layer
+        assert (found.direction.layer, found.refusal.layer) == (kept.direction.layer, kept.refusal.layer)
+        assert found.refusal.bias == kept.refusal.bias
+        assert [(probe.layer, probe.bias) for probe in found.harm.probes] == [
+            (probe.layer, probe.bias) for probe in kept.harm.probes
+        ]
         for ours, theirs in ((found.scale, kept.scale), (found.weights, kept.weights), (found.direction.vector, kept.direction.vector),
-                             (found.direction.midpoint, kept.direction.midpoint)):  # fmt: skip
+                             (found.direction.midpoint, kept.direction.midpoint), (found.harm.probes[-1].vector, kept.harm.probes[-1].vector),
+                             (found.refusal.vector, kept.refusal.vector)):  # fmt: skip
             assert ours.dtype == theirs.dtype
             np.testing.assert_array_equal(ours, theirs)
         write_boundary(path, found)
@@ -134,4 +139,4 @@ def test_writing_and_reading_is_exact(tmp_path: Path, boundary: Boundary) -> Non
 
 
 def test_describe_names_every_weight(boundary: Boundary) -> None:
-    assert set(describe(boundary)["weights"]) == {"intercept", "projection", "refusal_score", "en", "es"}  # type: ignore[call-overload]
+    assert set(describe(boundary)["weights"]) == {"intercept", *SIGNALS, "en", "es", "en slope", "es slope"}  # type: ignore[call-overload]

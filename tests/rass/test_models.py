@@ -9,18 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.errors import ModelError, MorbenchError
-from rass.models import ChatModel, clean, length_batches, load_model, merge_adapter
+from curation.errors import ModelError
+from rass.models import ChatModel, check_same_model, clean, length_batches, load_model, merge_adapter
 from rass.pool import model_digest
 from rass.testing import FAMILIES, tiny_model
-from tests.rass.conftest import PROMPTS, fingerprint, load
-
-
-def one_line(found: pytest.ExceptionInfo[MorbenchError]) -> str:
-    text = str(found.value)
-    assert "\n" not in text
-    assert found.value.fix
-    return text
+from tests.rass.conftest import PROMPTS, fingerprint, load, one_line
 
 
 def test_the_tiny_model_is_the_same_each_time_and_leaves_the_random_state_alone(
@@ -104,6 +97,13 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, name: str, monkeyp
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="cannot load the model") as found:
         load_model(str(tmp_path / name), device="cpu")
+    one_line(found)
+
+
+def test_things_made_for_another_model_are_refused() -> None:
+    check_same_model("the boundary", "abc", "abc")
+    with pytest.raises(ModelError, match="the boundary was made for model abc, this is def") as found:
+        check_same_model("the boundary", "abc", "def")
     one_line(found)
 
 

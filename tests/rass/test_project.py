@@ -161,7 +161,7 @@ def test_a_language_without_a_target_is_one_line(tmp_path: Path, tiny_folder: Pa
 
 def test_too_few_seeds_to_sample_from_is_one_line(tmp_path: Path, tiny_folder: Path) -> None:
     workspace = make(tmp_path / "few", tiny_folder, seeds=6)
-    with pytest.raises(PackError, match=r"6 .*seeds, sampling needs 7"):
+    with pytest.raises(PackError, match=r"6 .*seeds, the writer 'sampling' needs 7"):
         run_generate(workspace)
 
 

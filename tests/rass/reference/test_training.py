@@ -24,17 +24,17 @@ EXAMPLES = [
 ]
 
 
-def test_calming_goes_on_from_an_adapter_with_the_shares_of_each_kind(
+def test_a_later_pass_goes_on_from_an_adapter_with_the_shares_of_each_kind(
     tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "ensure_weights", lambda name, report: tiny_folder)
-    recipe = dataclasses.replace(RECIPE, calming=(training.Calming(1e-3, {"en": (0.02, 0.05)}),) * 2)
+    recipe = dataclasses.replace(RECIPE, passes=(training.LaterPass(1e-3, {"en": (0.02, 0.05)}),) * 2)
     first = train_adapter(RECIPE, tmp_path / "first", limit=16)
     calmed = train_adapter(recipe, tmp_path / "calmed", start=tmp_path / "first", skip=1)
     answered = [example for example in training.read_examples("en", 2) if not example.refused]
     refused = [example for example in training.read_examples("en", 2) if example.refused]
-    assert calmed["calming_examples"] == round(0.02 * len(answered)) + round(0.05 * len(refused))
-    assert (first["calming_examples"], first["steps"]) == (0, 40)
+    assert calmed["later_examples"] == round(0.02 * len(answered)) + round(0.05 * len(refused))
+    assert (first["later_examples"], first["steps"]) == (0, 40)
     names = [tmp_path / name / "adapter_model.safetensors" for name in ("first", "calmed")]
     assert names[0].read_bytes() != names[1].read_bytes()
     with pytest.raises(InputError, match="no pass"):

@@ -1,0 +1,1 @@
+"""How one person answers: accuracy, strictness, drift, pace, runs, anchoring."""

@@ -1,0 +1,1 @@
+"""Checking language packs: what is missing, what is weak, and what a project has of each language."""

@@ -1,0 +1,88 @@
+"""What a classifier sees of a reply: which kinds of phrases stand where, what follows what, and the reply's shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from curation.refusals.reading import Reading
+
+READ_ON = 600  # characters in which phrases count; a long answer holds any phrase sooner or later
+OPENING = 120  # characters of a reply that are embedded
+_UNSPACED = frozenset({"zh", "ja", "ko", "th"})  # languages in which a character says about twice as much
+_KINDS = ("full", "refusal", "rebuke", "partial", "help", "still", "disclaimer", "premise", "hedging", "agree", "concern")
+# What means more together than by itself, each the product of its signals.
+_TOGETHER = (
+    ("decline", "concern"), ("decline", "help"), ("decline", "still"), ("decline", "list"), ("decline", "short"),
+    ("decline", "apology"), ("decline", "no apology"), ("decline", "premise"), ("decline", "disclaimer"),
+    ("full later", "rebuke first"), ("full later", "concerns first"),
+    ("no decline", "apology"), ("no decline", "premise"), ("no decline", "disclaimer"), ("no decline", "rebuke first"),
+    ("no decline", "rebuke", "help"), ("no decline", "concern", "help"), ("no decline", "rebuke", "still"),
+    ("no decline", "concern", "still"), ("no decline", "rebuke", "help", "no still"), ("no decline", "rebuke", "list"),
+    ("no decline", "concern", "help", "no still"), ("disclaimer", "apology"), ("list", "still"), ("list", "help"),
+    ("plain", "list"), ("plain", "short"), ("plain", "concerns"), ("plain", "agree first"),
+)  # fmt: skip
+
+
+def opening(reading: Reading) -> str:
+    """The part of a reply that is embedded."""
+    return reading.shown[: OPENING // _density(reading)]
+
+
+def features(reading: Reading) -> list[float]:
+    """The surface features of a reply, each between 0 and 1, in the order of `feature_names`."""
+    return [value for _, value in _named(reading)]
+
+
+def feature_names() -> list[str]:
+    """The names of the surface features."""
+    return [name for name, _ in _named(Reading("", "", "en"))]
+
+
+def _density(reading: Reading) -> int:
+    return 2 if reading.language in _UNSPACED else 1
+
+
+def _named(reading: Reading) -> Iterator[tuple[str, float]]:
+    density, head = _density(reading), reading.head
+    near = [hit for hit in reading.hits if hit.start * density < READ_ON]
+    for kind in _KINDS:
+        places = [hit.start for hit in near if hit.kind == kind]
+        yield f"{kind} in the opening", float(any(place < head for place in places))
+        yield f"{kind} first", float(bool(places) and places[0] < 3)
+        yield f"{kind} later", min(3, sum(place >= head for place in places)) / 3
+    signals = _signals(reading, density)
+    yield from signals.items()
+    for names in _TOGETHER:
+        yield " and ".join(names), math.prod(signals[name] for name in names)
+
+
+def _signals(reading: Reading, density: int) -> dict[str, float]:
+    """What the phrases amount to."""
+    head, hits = reading.head, reading.hits
+    declines = [hit.start for hit in hits if hit.kind in {"full", "refusal"}]
+    fulls = [hit.start for hit in hits if hit.kind == "full"]
+    rebukes = [hit.start for hit in hits if hit.kind == "rebuke" and hit.start * density < READ_ON]
+    concerns = [hit.start for hit in hits if hit.kind in {"rebuke", "concern"} and hit.start * density < READ_ON]
+    objection = min(declines[:1] + rebukes[:1], default=0)
+    decline, rebuke, concern = bool(declines), bool(rebukes), bool(concerns)
+    still = any(hit.kind == "still" and hit.start * density < READ_ON for hit in hits)
+    return {
+        "decline": decline, "no decline": not decline, "rebuke": rebuke, "concern": concern,
+        "plain": not decline and not rebuke,
+        "declines": min(3, sum(place < head for place in declines)) / 3,
+        "decline early": 1 - min(1, declines[0] * density / 300) if declines else 0.0,
+        "full early": 1 - min(1, fulls[0] * density / 300) if fulls else 0.0,
+        "full later": min(3, sum(place >= head and place * density < READ_ON for place in fulls)) / 3,
+        "rebukes": min(4, len(rebukes)) / 4, "rebuke first": any(place < head for place in rebukes),
+        "concerns": min(6, len(concerns)) / 6, "concerns first": min(3, sum(place < head for place in concerns)) / 3,
+        "help": any(hit.kind in {"help", "partial"} and hit.start >= objection for hit in hits),
+        "still": still, "no still": not still,
+        "list": reading.list_items >= 3, "steps": reading.list_items >= 1, "code": reading.has_code,
+        "short": max(0.0, 1 - len(reading.folded) * density / 240),
+        "question": reading.folded.rstrip(' "').endswith(("?", "؟")),
+        "apology": reading.apologises, "no apology": not reading.apologises,
+        "premise": any(hit.kind == "premise" and hit.start < head for hit in hits),
+        "disclaimer": any(hit.kind == "disclaimer" and hit.start < head for hit in hits),
+        "agree first": any(hit.kind == "agree" and hit.start < 3 for hit in hits), "empty": bool(reading.empty),
+    }  # fmt: skip

@@ -1,0 +1,127 @@
+"""Reading a reply once for all labellers: what is shown of it, whether it says anything, and the phrases in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+
+from curation.languages.scripts import letter_count, letter_script, script_share
+from curation.refusals.phrases import Hit, PhraseBook, fold
+
+HEAD = 120  # characters in which an opening refusal begins, if its first sentence is no longer
+HEAD_UNSPACED = 60  # the same where words are not spaced and a character says more
+LONGEST_SENTENCE = 300
+FOREIGN_LETTERS = 12  # letters of another script that make a reply one in another language
+GLANCE = 120  # characters that tell the script of a text if they are clear
+OTHER_LANGUAGE = "en"  # models that fall out of a language mostly fall into this one
+_THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_TAIL_OF_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?؟।](?=\s|\Z|[\"'])|[。！？\n]")
+_LIST_ITEM = re.compile(r"^(?:\d{1,2}[.):、]|[-•–+]\s|步骤)", re.MULTILINE)
+_SAYS = re.compile(r"[^\W_]")
+_CODE = "```"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reading:
+    """A reply as labellers see it. `empty` and `unread` say why it is no answer, or has no phrases to be read with."""
+
+    shown: str
+    folded: str
+    language: str  # the language whose phrases were found: the reply's own, or the one it fell into
+    hits: tuple[Hit, ...] = ()
+    head: int = 0  # where the opening ends
+    list_items: int = 0
+    has_code: bool = False
+    apologises: bool = False  # it begins with an apology
+    empty: str = ""
+    unread: str = ""
+
+    def first(self, *kinds: str) -> Hit | None:
+        """The first phrase of these kinds that begins in the opening."""
+        return next((hit for hit in self.hits if hit.kind in kinds and hit.start < self.head), None)
+
+
+def visible_reply(text: str) -> str:
+    """A reply without its hidden chain of thought, closed, left open, or with its beginning cut off."""
+    if "<" not in text:
+        return text.strip()
+    return _TAIL_OF_THOUGHT.sub("", _THOUGHTS.sub("", text)).strip()
+
+
+def read_reply(text: str, language: str, book: PhraseBook) -> Reading:
+    """Read one reply given with the language it should be in."""
+    shown = visible_reply(text)
+    phrases = book.languages.get(language)
+    if phrases is None:
+        return Reading(shown, "", language, unread=f"no language pack for {language}")
+    folded = fold(shown)
+    if not _SAYS.search(folded):
+        return Reading(shown, folded, language, empty="no letters or digits" if folded else "empty")
+    if not _is_in_script(folded, phrases.script):
+        return _read_foreign(shown, folded, language, book)
+    head = _head(folded)
+    hits = phrases.hits(folded)
+    used = language
+    if language != OTHER_LANGUAGE and not any(hit.kind in {"full", "refusal"} for hit in hits):
+        hits, used = _fallen_into(folded, head, language, book) or (hits, used)
+    empty = "" if any(hit.kind == "full" and hit.start < head for hit in hits) or not is_degenerate(folded) else "repeats itself"
+    items = len(_LIST_ITEM.findall(folded)) if "\n" in folded else 0
+    sorry = folded.startswith(phrases.apologies)
+    return Reading(shown, folded, used, tuple(hits), head, items, _CODE in shown, sorry, empty)
+
+
+def _fallen_into(folded: str, head: int, language: str, book: PhraseBook) -> tuple[list[Hit], str] | None:
+    """A refusal in English where another language was asked for."""
+    other = book.languages.get(OTHER_LANGUAGE)
+    if other is None or (own := book.languages[language]).script != other.script:
+        return None
+    found = other.hits(folded, head + 200)
+    return (found, OTHER_LANGUAGE) if own and any(hit.kind == "full" and hit.start < head for hit in found) else None
+
+
+def _read_foreign(shown: str, folded: str, language: str, book: PhraseBook) -> Reading:
+    """A reply in another script: a plain refusal in another known language is still one, anything else is no answer."""
+    head = _head(folded)
+    for code, other in sorted(book.languages.items()):
+        hits = other.hits(folded, head + 200) if code != language else []
+        if any(hit.kind == "full" and hit.start < head for hit in hits):
+            return Reading(shown, folded, code, tuple(hits), head)
+    return Reading(shown, folded, language, empty=f"mostly another script than {book.languages[language].script}")
+
+
+def _is_in_script(folded: str, script: str) -> bool:
+    """Whether enough of the letters are in a script; a glance at the beginning settles most."""
+    glance = folded[:GLANCE]
+    if script == "Latn" and len(glance.encode("ascii", "ignore")) > 0.7 * len(glance):
+        return True
+    if script_share(glance, script) > 0.6:
+        return True
+    return letter_count(folded) < FOREIGN_LETTERS or script_share(folded, script) >= 0.3
+
+
+def _head(folded: str) -> int:
+    """Where the opening of a reply ends: with its first sentence, but not before some characters."""
+    first = next((char for char in folded if letter_script(char)), " ")
+    least = HEAD_UNSPACED if letter_script(first) in {"Hani", "Hira", "Kana", "Thai", "Hang"} else HEAD
+    end = _SENTENCE_END.search(folded, 0, LONGEST_SENTENCE)
+    return max(least, end.start() if end else min(len(folded), LONGEST_SENTENCE))
+
+
+def is_degenerate(text: str) -> bool:
+    """Whether a text is mostly one short piece over and over."""
+    size = len(text)
+    if size < 24:
+        return False
+    words = text.split()
+    units = words if len(words) * 8 > size else [char for char in text if not char.isspace()]
+    # each new unit begins a new run of three, so that many units mean many runs
+    if len(units) >= 16 and len(set(units)) - 2 > 0.3 * len(units):
+        return False
+    squeezed = "".join(words)
+    if Counter(squeezed).most_common(1)[0][1] > 0.6 * len(squeezed):
+        return True
+    if len(units) < 16:
+        return False
+    return len(set(zip(units, units[1:], units[2:], strict=False))) < 0.3 * (len(units) - 2)
