@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from annotation.quality.agreeing import agreement_table, pair_table
 from annotation.quality.bootstrap import RESAMPLES
 from annotation.quality.evidence import Evidence
-from annotation.quality.judging import Item, cost_table, item_table, items, method_table
+from annotation.quality.judging import Item, abilities, cost_table, item_table, items, judge_by_all, method_table
 from annotation.quality.mislabelled import Doubts, doubts
 from annotation.quality.people.profile import profiles
 from annotation.quality.people.tables import accuracy_table, anchoring_table, confusion_table, habit_table
@@ -77,14 +77,15 @@ def run_audit(
     folder = _folder(workspace.root / "reports", mark)
     if (folder / "audit.json").exists():
         return Audit.read(folder)
-    found = items(evidence, method)
+    judged = judge_by_all(evidence)
+    found, learnt = items(evidence, judged[method]), abilities(evidence)
     doubted = _doubts(workspace, found, encoder) if text_model else Doubts((), 0, {}, "not asked for")
     head = {"name": folder.name, "project": config.project.name, "digest": mark, "settings": settings,
             **_summary(evidence, found, doubted)}  # fmt: skip
     people = profiles(evidence)
-    tables = [agreement_table(evidence, resamples), pair_table(evidence, resamples), method_table(evidence, method),
-              accuracy_table(people), habit_table(people), confusion_table(people), anchoring_table(evidence),
-              suspect_table(evidence, doubted), cost_table(evidence, found), item_table(evidence, found)]  # fmt: skip
+    tables = [agreement_table(evidence, resamples), pair_table(evidence, resamples), method_table(evidence, judged, method),
+              accuracy_table(people, learnt.ability), habit_table(people), confusion_table(people), anchoring_table(evidence),
+              suspect_table(evidence, doubted), cost_table(evidence, found), item_table(evidence, found, judged, learnt.difficulty)]  # fmt: skip
     audit = Audit(folder, head, {table.name: table for table in tables})
     _write(audit, evidence)
     return audit

@@ -6,16 +6,29 @@ import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from annotation.aggregation import ACCURACY
 from annotation.quality.evidence import Answer, Evidence
-from annotation.quality.models.methods import LEAST_MAJORITY, METHODS, Judged, judge_all
+from annotation.quality.models.glad import glad
+from annotation.quality.models.methods import LEAST_MAJORITY, METHODS, Judged, judge_all, on_scale
 from annotation.quality.models.worth import entropy, expected_gain, one_coin
 from annotation.quality.people.pace import gaps
 from annotation.quality.tables import Prompted, Table
 from curation.rates import wilson
 
+LEARNT = ("dawid-skene", "glad")
 TEXT = {"posterior": "fixed accuracy", "majority": "majority", "dawid-skene": "Dawid-Skene", "glad": "GLAD"}
+
+
+Outcomes = Mapping[str, Judged]  # by prompt id
+
+
+class Abilities(NamedTuple):
+    """Parameters of GLAD."""
+
+    difficulty: Mapping[str, float]  # prompt id -> 1 on average; more is harder
+    ability: Mapping[tuple[str, str], float]  # (annotator, language) -> 1 on average; 0 guesses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +51,28 @@ class Item:
         return self.answers[0].prompt.language
 
 
-def items(evidence: Evidence, method: str) -> list[Item]:
+def judge_by_all(evidence: Evidence) -> dict[str, Outcomes]:
+    """What every method makes of every item, a language at a time."""
+    ratings = [[row.rating for row in evidence.of(language)] for language in evidence.languages]
+    return {method: {key: found for rows in ratings for key, found in judge_all(method, rows).items()}
+            for method in METHODS}  # fmt: skip
+
+
+def abilities(evidence: Evidence) -> Abilities:
+    """What GLAD learns beside the posteriors: the difficulty of items, and the ability of people in each language."""
+    difficulty: dict[str, float] = {}
+    ability: dict[tuple[str, str], float] = {}
+    for language in evidence.languages:
+        ratings = on_scale([row.rating for row in evidence.of(language)])
+        fitted = glad(ratings)
+        difficulty |= {key: math.exp(-easiness) for key, easiness in zip(ratings.items, fitted.easiness, strict=True)}
+        ability |= {
+            (name, language): float(found) for name, found in zip(ratings.annotators, fitted.ability, strict=True)
+        }
+    return Abilities(difficulty, ability)
+
+
+def items(evidence: Evidence, judged: Outcomes) -> list[Item]:
     """Every answered item, the most worth asking about first; ties by id."""
     import numpy as np
 
@@ -47,7 +81,6 @@ def items(evidence: Evidence, method: str) -> list[Item]:
         rows: dict[str, list[Answer]] = defaultdict(list)
         for row in evidence.of(language):
             rows[row.prompt.id].append(row)
-        judged = judge_all(method, [row.rating for row in evidence.of(language)])
         harmful = np.array([judged[key].posterior for key in rows])
         gains = expected_gain(np.column_stack([1 - harmful, harmful]), one_coin(ACCURACY, 2))
         found += [Item(tuple(rows[key]), judged[key], float(gain), _settled(evidence, key, rows[key]))
@@ -77,16 +110,21 @@ def seconds_per_answer(evidence: Evidence, language: str) -> float:
     return float(np.median(found)) if found else math.nan
 
 
-def item_table(evidence: Evidence, found: Sequence[Item]) -> Table:
-    """Every item with its posterior and the worth of one more answer."""
+def item_table(
+    evidence: Evidence, found: Sequence[Item], by_method: Mapping[str, Outcomes], difficulty: Mapping[str, float]
+) -> Table:
+    """Every item with its posterior by each method, its difficulty, and the worth of one more answer."""
     pace = {language: seconds_per_answer(evidence, language) for language in evidence.languages}
     rows = [[Prompted(item.id), item.language, item.judged.answers, item.judged.verdict, item.judged.posterior,
-             item.judged.agreement, item.gain, 60 * item.gain / pace[item.language], item.settled]
+             item.judged.agreement, *(by_method[method][item.id].posterior for method in LEARNT),
+             difficulty.get(item.id), item.gain, 60 * item.gain / pace[item.language], item.settled]
             for item in found]  # fmt: skip
     return Table.of(
         "items", "What one more answer is worth",
-        ("prompt", "language", "answers", "outcome", "P(harmful)", "agreement", "gain", "gain a minute", "settled"),
-        rows, f"Gain: bits that one more answer, right with {ACCURACY:g}, is expected to take off the entropy of the "
+        ("prompt", "language", "answers", "outcome", "P(harmful)", "agreement", *(TEXT[method] for method in LEARNT),
+         "difficulty", "gain", "gain a minute", "settled"),
+        rows, "P(harmful) by the project's method, then by the two that learn about people; difficulty by GLAD. "
+        f"Gain: bits that one more answer, right with {ACCURACY:g}, is expected to take off the entropy of the "
         "posterior; a minute of people's time at the median pace of the language. Settled items want no more answers.",
     )  # fmt: skip
 
@@ -114,11 +152,8 @@ def cost_table(evidence: Evidence, found: Sequence[Item]) -> Table:
     )  # fmt: skip
 
 
-def method_table(evidence: Evidence, method: str) -> Table:
+def method_table(evidence: Evidence, judged: Mapping[str, Outcomes], method: str) -> Table:
     """Outcomes of every method side by side, and how they fare against gold and what authors meant."""
-    judged = {name: {key: row for language in evidence.languages
-                     for key, row in judge_all(name, [row.rating for row in evidence.of(language)]).items()}
-              for name in METHODS}  # fmt: skip
     rows = []
     for name, found in judged.items():
         outcomes = Counter(row.verdict for row in found.values())
@@ -134,7 +169,7 @@ def method_table(evidence: Evidence, method: str) -> Table:
     )  # fmt: skip
 
 
-def _right(found: Mapping[str, Judged], key: Mapping[str, str]) -> object:
+def _right(found: Outcomes, key: Mapping[str, str]) -> object:
     decided = [found[item].verdict == answer for item, answer in key.items()
                if item in found and found[item].verdict != "controversial"]  # fmt: skip
     return wilson(sum(decided), len(decided))

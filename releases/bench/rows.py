@@ -7,9 +7,9 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from curation.rates import Rate
 from curation.storage import write_text
@@ -74,15 +74,33 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_rows(path: Path, name: str, rows: Sequence[BenchRow], notes: Sequence[str] = ()) -> None:
-    """Write a bench's result file."""
+class Part(NamedTuple):
+    """The rows and notes of one part of a bench."""
+
+    rows: list[BenchRow]
+    notes: list[str]
+
+
+def write_parts(path: Path, name: str, parts: Mapping[str, Part]) -> None:
+    """Write a bench's result file, its parts in the order given."""
     document = {
         "bench": name,
         "machine": machine(),
-        "notes": list(notes),
-        "rows": [dataclasses.asdict(row) for row in rows],
+        "parts": {
+            part: {"rows": [dataclasses.asdict(row) for row in found.rows], "notes": found.notes}
+            for part, found in parts.items()
+        },
     }
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_parts(path: Path) -> dict[str, Part]:
+    """The parts of a result file; none where there is no file."""
+    if not path.exists():
+        return {}
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return {part: Part([BenchRow(**row) for row in found["rows"]], found["notes"])
+            for part, found in document["parts"].items()}  # fmt: skip
 
 
 def cells(row: BenchRow) -> tuple[str, str, str, str, str, str]:
@@ -98,8 +116,9 @@ HEADER = ("what", "value", "95 % interval", "n", "bar", "held")
 def markdown(document: dict[str, Any]) -> str:
     """A result file as a Markdown table with its machine under it."""
     lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-    lines += ["| " + " | ".join(cells(BenchRow(**row))) + " |" for row in document["rows"]]
+    parts = document["parts"].values()
+    lines += ["| " + " | ".join(cells(BenchRow(**row))) + " |" for part in parts for row in part["rows"]]
     on = document["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
     lines += ["", f"Measured on {on['cores']} cores of {on['cpu']}, Python {on['python']}; {versions}."]
-    return "\n".join([*lines, *document["notes"]])
+    return "\n".join([*lines, *(note for part in parts for note in part["notes"])])

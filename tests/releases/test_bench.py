@@ -12,7 +12,7 @@ import pytest
 from curation.rates import wilson
 from rass.reference.evaluation import Measured
 from releases.bench.main_job import BARS, _reference_row
-from releases.bench.rows import BenchRow, cells, limit_row, markdown, rate_row, write_rows
+from releases.bench.rows import BenchRow, Part, cells, limit_row, markdown, rate_row, read_parts, write_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,9 @@ def test_every_bar_of_a_reference_model_meets_a_measured_set() -> None:
 
 def test_the_markdown_table_has_a_line_for_each_row(tmp_path: Path) -> None:
     rows = [limit_row("a", 1, "s", at_most=2), BenchRow("b", 0.5)]
-    write_rows(tmp_path / "x.json", "x", rows, ["a note"])
+    parts = {"one": Part(rows[:1], []), "two": Part(rows[1:], ["a note"])}
+    write_parts(tmp_path / "x.json", "x", parts)
+    assert read_parts(tmp_path / "x.json") == parts
     lines = markdown(json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))).splitlines()
     assert lines[2].startswith("| a | 1 s |") and "yes" in lines[2]
     assert lines[3].startswith("| b | 0.5 |")

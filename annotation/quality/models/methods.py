@@ -67,13 +67,13 @@ def by_majority(rows: Sequence[Rating]) -> dict[str, float]:
 
 def by_dawid_skene(rows: Sequence[Rating]) -> dict[str, float]:
     """Every annotator has a confusion matrix, learnt."""
-    ratings = _on_scale(rows)
+    ratings = on_scale(rows)
     return _harmful(ratings, dawid_skene(ratings).posterior)
 
 
 def by_glad(rows: Sequence[Rating]) -> dict[str, float]:
     """Every annotator has an ability and every item a difficulty, learnt."""
-    ratings = _on_scale(rows)
+    ratings = on_scale(rows)
     return _harmful(ratings, glad(ratings).posterior)
 
 
@@ -85,7 +85,7 @@ METHODS: Mapping[str, Callable[[Sequence[Rating]], dict[str, float]]] = {
 }
 
 
-def _on_scale(rows: Sequence[Rating]) -> Ratings:
+def on_scale(rows: Sequence[Rating]) -> Ratings:
     """The answers that say what an item is; their classes are those that somebody chose."""
     return Ratings.of([row for row in rows if row.label in HARMFUL])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from annotation.quality.bootstrap import Estimate
 from annotation.quality.evidence import Evidence
@@ -12,15 +12,16 @@ from annotation.quality.tables import Table
 from curation.records import ANSWERS
 
 
-def accuracy_table(found: Sequence[Profile]) -> Table:
+def accuracy_table(found: Sequence[Profile], ability: Mapping[tuple[str, str], float]) -> Table:
     """How often everybody is right, by three keys, and what stands out."""
     rows = [[row.annotator, row.language, row.answers, row.gold, row.practice, row.meant, row.others,
-             ", ".join(row.flags(len(found)))] for row in found]  # fmt: skip
+             ability.get((row.annotator, row.language)), ", ".join(row.flags(len(found)))] for row in found]  # fmt: skip
     return Table.of(
         "annotators", "Annotators: accuracy",
-        ("annotator", "language", "answers", "gold", "practice", "as the author meant", "as most others", "stands out"),
+        ("annotator", "language", "answers", "gold", "practice", "as the author meant", "as most others", "ability",
+         "stands out"),
         rows, "95 % Wilson intervals. Practice: gold items of the calibration round. The author of a seed can be wrong, "
-        f"and so can the others. Named: gold surely below {100 * LEAST_GOLD:.0f} %, differences whose interval excludes "
+        f"and so can the others. Ability as GLAD learns it: 0 guesses. Named: gold surely below {100 * LEAST_GOLD:.0f} %, differences whose interval excludes "
         f"none, surely more than {100 * HASTY_SHARE:.0f} % hasty answers, runs that chance hardly makes.",
     )  # fmt: skip
 

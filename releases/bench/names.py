@@ -1,0 +1,64 @@
+"""The benches by name: parts that each give rows and notes, so that one part can be measured again alone."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from releases.bench.rows import BenchRow
+
+Measured = tuple[list[BenchRow], list[str]]
+
+
+class Order(NamedTuple):
+    """What a bench is told."""
+
+    data: Path | None  # folder of public sets
+    languages: tuple[str, ...]
+    results: Path  # folder for files beside the rows
+
+
+def _main(order: Order) -> Measured:
+    from releases.bench.main_job import bench_main
+
+    return bench_main(",".join(order.languages), order.data)
+
+
+def _boundary(order: Order) -> Measured:
+    from releases.bench.boundary import boundary_rows
+
+    if order.data is None:
+        return [], ["The boundary was not measured: it needs the public sets."]
+    return boundary_rows(order.data), []
+
+
+def _yields(order: Order) -> Measured:
+    from releases.bench.yields import yield_rows
+
+    return yield_rows(order.results, order.languages), []
+
+
+def _of(module: str, function: str) -> Callable[[Order], Measured]:
+    """A part whose function takes nothing and returns rows."""
+    return lambda _order: (getattr(importlib.import_module(module), function)(), [])
+
+
+def _on_data(module: str, function: str) -> Callable[[Order], Measured]:
+    """A part whose function takes the folder of public sets."""
+    return lambda order: getattr(importlib.import_module(module), function)(order.data)
+
+
+# bench -> part -> what measures it
+BENCHES: dict[str, dict[str, Callable[[Order], Measured]]] = {
+    "main": {"main": _main},
+    "rass": {
+        "boundary": _boundary,
+        "yields": _yields,
+        "inside": _of("releases.bench.inside", "inside_rows"),
+        "memory": _of("releases.bench.memory", "memory_rows"),
+    },
+    "sorting": {"languages": _on_data("releases.bench.languages", "bench_languages")},
+    "annotate": {"people": _on_data("releases.bench.people", "bench_people")},
+}
