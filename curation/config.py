@@ -68,6 +68,16 @@ class DuplicatesSection(_Section):
     threshold: float = Field(0.86, gt=0, le=1, description="cosine of language-centred embeddings")
 
 
+class LabelsSection(_Section):
+    """How replies are labelled."""
+
+    labeller: str = Field(
+        "cascade",
+        pattern=r"^(phrases|cascade|judge:.+)$",
+        description="phrases, cascade, or judge:MODEL (a transformers classifier or http://host/v1#model)",
+    )
+
+
 class TargetSection(_Section):
     """A model that is asked every prompt in its languages."""
 
@@ -144,7 +154,6 @@ class Config(_Section):
     writers: tuple[WriterSection, ...] = (
         WriterSection(name="mutation", count=90),  # type: ignore[call-arg]
         WriterSection(name="evolution", count=60),  # type: ignore[call-arg]
-        WriterSection(name="debugging", count=16),  # type: ignore[call-arg]
         WriterSection(name="sampling", count=48),  # type: ignore[call-arg]
     )
     language_check: LanguageCheckSection = LanguageCheckSection()  # type: ignore[call-arg]
@@ -155,6 +164,7 @@ class Config(_Section):
     )
     selection: SelectionSection = SelectionSection()  # type: ignore[call-arg]
     replies: RepliesSection = RepliesSection()  # type: ignore[call-arg]
+    labels: LabelsSection = LabelsSection()  # type: ignore[call-arg]
     queue: QueueSection = QueueSection()  # type: ignore[call-arg]
     release: ReleaseSection = ReleaseSection()  # type: ignore[call-arg]
 

@@ -101,7 +101,10 @@ def select_direction(candidates: Sequence[Candidate]) -> Candidate:
     passed = [each for each in candidates if each.passed]
     if passed:
         return min(passed, key=lambda each: (each.bypass, each.direction.layer))
-    nearest = min(candidates, key=lambda each: (each.lacks_depth, each.lacks_induce + each.lacks_kl))
+    # depth and sign first: a direction that is too deep or induces nothing is no near miss, whatever its KL
+    nearest = min(
+        candidates, key=lambda each: (each.lacks_depth, each.lacks_induce > 0, each.lacks_kl, each.lacks_induce)
+    )
     raise ModelError(
         f"none of {len(candidates)} directions passed; the nearest, layer {nearest.direction.layer}, lacks "
         f"{nearest.lacks_induce:.3g} of induce and has {nearest.lacks_kl:.3g} nats of KL too much",

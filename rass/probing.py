@@ -105,12 +105,15 @@ def candidate_directions(workspace: Workspace, target: TargetSection) -> list[Ca
     anchors = [row for row in prompts if row.intent == "harmful" or row.category == "harmless"]
     anchors.sort(key=lambda row: digest("held out", row.id))
     harmful = np.array([row.intent == "harmful" for row in anchors])
-    kept = np.array([int(harmful[:place + 1].sum() if bad else (~harmful[:place + 1]).sum()) > HELD_OUT
-                     for place, bad in enumerate(harmful)], dtype=bool)  # fmt: skip
+    held_out = np.zeros(len(anchors), dtype=bool)
+    for kind in (harmful, ~harmful):
+        places = np.flatnonzero(kind)
+        held_out[places[: min(HELD_OUT, len(places) // 3)]] = True
+    kept = ~held_out
     layers = list(range(len(chat.layers)))
     seen = collect(chat, [row.text for row in anchors], layers, positions=AFTER_INSTRUCTION, title="directions")
     languages = np.array([row.language for row in anchors])
-    places = positions_of(chat, AFTER_INSTRUCTION)
+    tokens = positions_of(chat, AFTER_INSTRUCTION)
     directions = [
         dataclasses.replace(
             pooled_by_language(layer, seen.hidden[layer][kept, index], harmful[kept], ~harmful[kept], languages[kept],
@@ -118,13 +121,13 @@ def candidate_directions(workspace: Workspace, target: TargetSection) -> list[Ca
             position=place,
         )
         for layer in layers
-        for index, place in enumerate(places)
+        for index, place in enumerate(tokens)
     ]  # fmt: skip
     # most candidates are poor: score by model runs only the best position of each layer, by held-out separation
     best: dict[int, Direction] = {}
     scores: dict[int, float] = {}
     for direction, (layer, index) in zip(
-        directions, ((at, i) for at in layers for i in range(len(places))), strict=True
+        directions, ((at, i) for at in layers for i in range(len(tokens))), strict=True
     ):
         told = separation(
             direction, seen.hidden[layer][~kept & harmful, index], seen.hidden[layer][~kept & ~harmful, index]

@@ -33,8 +33,9 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
             rows.append(FunnelRow(stage, detail, dict(Counter(languages))))
 
     candidates = [row for row in prompts.values() if row.category != "harmless"]
-    ways = (("seed", "benign"), ("seed", "harmful"), ("mutation", "benign"), ("sampling", "unknown"),
-            ("import", "benign"), ("import", "harmful"), ("import", "unknown"))  # fmt: skip
+    order = ("seed", *dict.fromkeys(workspace.writing_steps().values()))  # as they are written; imports come last
+    ways = sorted({(row.method, row.intent) for row in candidates},
+                  key=lambda way: (order.index(way[0]) if way[0] in order else len(order), way))  # fmt: skip
     for method, intent in ways:
         add(
             "candidates in",

@@ -13,10 +13,12 @@ from curation.options import Json, Project
 if TYPE_CHECKING:
     from annotation.quality.audit import Audit
 
+app = typer.Typer(no_args_is_help=True)
 audit = typer.Typer(
     help="Audit people's answers: agreement, annotators, doubtful items; one HTML report, readable offline.\n\n"
     "Example:  morbench audit --project demo",
 )
+app.add_typer(audit, name="audit")
 
 TextModel = Annotated[
     bool,

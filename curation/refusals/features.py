@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from curation.refusals.phrases import DECLINES
 from curation.refusals.reading import Reading
 
 READ_ON = 600  # characters in which phrases count; a long answer holds any phrase sooner or later
 OPENING = 120  # characters of a reply that are embedded
-_UNSPACED = frozenset({"zh", "ja", "ko", "th"})  # languages in which a character says about twice as much
-_KINDS = ("full", "refusal", "rebuke", "partial", "help", "still", "disclaimer", "premise", "hedging", "agree", "concern")
+_KINDS = ("full", "refusal", "lacking", "rebuke", "partial", "help", "still", "disclaimer", "premise", "hedging", "agree", "concern")
 # What means more together than by itself, each the product of its signals.
 _TOGETHER = (
     ("decline", "concern"), ("decline", "help"), ("decline", "still"), ("decline", "list"), ("decline", "short"),
@@ -26,7 +26,7 @@ _TOGETHER = (
 
 def opening(reading: Reading) -> str:
     """The part of a reply that is embedded."""
-    return reading.shown[: OPENING // _density(reading)]
+    return reading.shown[: OPENING // reading.density]
 
 
 def features(reading: Reading) -> list[float]:
@@ -39,12 +39,8 @@ def feature_names() -> list[str]:
     return [name for name, _ in _named(Reading("", "", "en"))]
 
 
-def _density(reading: Reading) -> int:
-    return 2 if reading.language in _UNSPACED else 1
-
-
 def _named(reading: Reading) -> Iterator[tuple[str, float]]:
-    density, head = _density(reading), reading.head
+    density, head = reading.density, reading.head
     near = [hit for hit in reading.hits if hit.start * density < READ_ON]
     for kind in _KINDS:
         places = [hit.start for hit in near if hit.kind == kind]
@@ -60,7 +56,7 @@ def _named(reading: Reading) -> Iterator[tuple[str, float]]:
 def _signals(reading: Reading, density: int) -> dict[str, float]:
     """What the phrases amount to."""
     head, hits = reading.head, reading.hits
-    declines = [hit.start for hit in hits if hit.kind in {"full", "refusal"}]
+    declines = [hit.start for hit in hits if hit.kind in DECLINES]
     fulls = [hit.start for hit in hits if hit.kind == "full"]
     rebukes = [hit.start for hit in hits if hit.kind == "rebuke" and hit.start * density < READ_ON]
     concerns = [hit.start for hit in hits if hit.kind in {"rebuke", "concern"} and hit.start * density < READ_ON]

@@ -19,16 +19,19 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# What a phrase says. full: a refusal wherever it stands. Of the others, that count only where a reply begins:
-# refusal: the model declines; rebuke: it corrects or warns the asker; agree: it sets out to answer.
-# partial, help: help follows; hedging: a warning that is no refusal; premise: the question rests on something that is
-# not so, or is not understood; exception: words that only look like a refusal ("I can't help but smile").
-KINDS = ("exception", "disclaimer", "full", "refusal", "rebuke", "partial", "help", "still", "premise", "hedging", "agree", "concern")
-_WORDINGS = ("refusal", "rebuke", "help", "still", "disclaimer", "premise", "exception", "agree", "concern", "apology")  # the lists of an openings file
+# What a phrase says; where several lists hold the same phrase, the first kind is taken.
+# exception: only looks like a refusal ("I can't help but smile"), and is passed over; disclaimer: "I'm no doctor";
+# full: a refusal wherever it stands; refusal, lacking: the model declines, or has no access, where a reply begins;
+# rebuke: it corrects or warns the asker there; partial, help: help is offered instead; still: an answer follows all
+# the same; premise: the question rests on what is not so, or is not understood; hedging: a warning that is no refusal;
+# agree: it sets out to answer; concern: a word of law, morals or harm.
+KINDS = ("exception", "disclaimer", "full", "refusal", "lacking", "rebuke", "partial", "help", "still", "premise",
+         "hedging", "agree", "concern")  # fmt: skip
+DECLINES = frozenset({"full", "refusal", "lacking"})
 _OPENINGS = Path(__file__).parent / "openings"
 _UNSPACED = frozenset({"Hans", "Hant", "Jpan", "Kore", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"})  # no word boundaries
 _GAP = object()  # `...` in a phrase: up to 40 characters of the same sentence
-_QUOTES = (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("„", '"'), ("«", '"'), ("»", '"'), ("ʼ", "'"), ("´", "'"), ("`", "'"))
+_QUOTES = (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("„", '"'), ("«", '"'), ("»", '"'), ("ʼ", "'"), ("´", "'"), ("`", "'"))  # fmt: skip
 _ARABIC = str.maketrans({**dict.fromkeys("أإآٱ", "ا"), "ى": "ي", "ـ": None})  # letters that writers interchange
 _HARAKAT = re.compile("[\u064b-\u0652\u0670]")  # Arabic vowel marks, which writers leave out or put in as they like
 _BREAKS = re.compile(r"\s*[\n\r]\s*")
@@ -54,10 +57,11 @@ class Phrases:
     kinds: tuple[str, ...]
     apologies: tuple[str, ...]
     script: str
+    spaced: bool
 
     @classmethod
     def from_pack(cls, pack: Pack) -> Phrases:
-        """The pack's phrases with the wordings known for its language; of equal phrases the first kind holds."""
+        """The pack's phrases with the wordings known for its language."""
         spaced = pack.script not in _UNSPACED
         trie: Trie = {}
         kinds: list[str] = []
@@ -71,15 +75,13 @@ class Phrases:
                     node[""] = len(kinds)
         order: list[str] = []  # kinds in the order in which groups stand in the pattern
         body = _regex(trie, kinds, order, spaced)
-        apologies = tuple(fold(phrase) for phrase in _wordings(pack.code)["apology"])
         # A separator is part of the match where words are spaced: the search then stops at separators only.
-        return cls(re.compile(rf"[^\w]{body}" if spaced else body), tuple(order), apologies, pack.script)
+        pattern = re.compile(rf"[^\w]{body}" if spaced else body)
+        return cls(pattern, tuple(order), tuple(map(fold, _wordings(pack.code).get("apology", ()))), pack.script, spaced)
 
     def hits(self, folded: str, end: int | None = None) -> list[Hit]:
         """The phrases in a folded text (up to a place), in order; they do not overlap."""
-        text = f"\n{folded}" if end is None else f"\n{folded[:end]}"
-        skip = 1 if self.script not in _UNSPACED else 0
-        found = []
+        text, skip, found = f"\n{folded[:end]}", int(self.spaced), []
         for match in self.pattern.finditer(text):
             kind = self.kinds[(match.lastindex or 1) - 1]
             if kind != "exception":
@@ -99,7 +101,7 @@ class PhraseBook:
     def from_packs(cls, packs: Mapping[str, Pack] | Iterable[Pack]) -> PhraseBook:
         """Collect the phrases of some packs."""
         found = sorted(packs.values() if isinstance(packs, Mapping) else packs, key=lambda pack: pack.code)
-        facts = [(pack.code, pack.script, sorted((_phrases_of(pack) | _wordings(pack.code)).items())) for pack in found]
+        facts = [(pack.code, pack.script, _phrases_of(pack), _wordings(pack.code)) for pack in found]
         return cls({pack.code: Phrases.from_pack(pack) for pack in found}, digest("phrases", canonical(facts))[:16])
 
 
@@ -110,12 +112,12 @@ def fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", text).casefold()
         for quote, plain in _QUOTES:
-            if quote in text:
+            if quote in text:  # asking first is several times faster than replacing at once
                 text = text.replace(quote, plain)
         if "ا" in text or "أ" in text:
             text = _HARAKAT.sub("", text.translate(_ARABIC))
     for mark in "*_#>":
-        if mark in text:  # asking first is several times faster than replacing at once
+        if mark in text:
             text = text.replace(mark, "")
     if "\n" in text or "\r" in text:
         text = _BREAKS.sub("\n", text)
@@ -123,34 +125,35 @@ def fold(text: str) -> str:
 
 
 def _phrases_of(pack: Pack) -> dict[str, tuple[str, ...]]:
-    known = _wordings(pack.code)
     packed = {"full": pack.full_refusals, "partial": pack.partial_refusals, "hedging": pack.hedging}
+    known = _wordings(pack.code)
     return {kind: packed.get(kind) or known.get(kind, ()) for kind in KINDS}
 
 
 @functools.lru_cache(maxsize=64)
 def _wordings(code: str) -> dict[str, tuple[str, ...]]:
-    """How replies begin in a language beyond its pack's phrases; empty lists where nothing is known."""
+    """How replies are worded in a language beyond its pack's phrases; nothing where that is not known."""
     path = _OPENINGS / f"{code}.toml"
     raw = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {kind: tuple(raw.get(kind, ())) for kind in _WORDINGS}
+    return {kind: tuple(phrases) for kind, phrases in raw.items()}
 
 
 def _atoms(phrase: str) -> list[Any]:
     """The characters of a folded phrase and its gaps; a space at its end is kept, for it ends the word there."""
+    parts = phrase.split("...")
     atoms: list[Any] = []
-    for index, part in enumerate(phrase.split("...")):
-        folded = fold(part)
+    for index, part in enumerate(parts):
         atoms += [_GAP] if index else []
         atoms += [" "] if index and part.startswith(" ") else []
-        atoms += folded
-        atoms += [" "] if part.endswith(" ") and index == phrase.count("...") else []
+        atoms += fold(part)
+        atoms += [" "] if part.endswith(" ") and index == len(parts) - 1 else []
     return atoms
 
 
 def _regex(node: Trie, kinds: list[str], order: list[str], spaced: bool) -> str:
     """A trie as a pattern that prefers longer phrases; one branch a character keeps the search short."""
-    branches = [re.escape(atom) + _regex(node[atom], kinds, order, spaced) for atom in sorted(a for a in node if isinstance(a, str) and a)]
+    letters = sorted(atom for atom in node if isinstance(atom, str) and atom)
+    branches = [re.escape(letter) + _regex(node[letter], kinds, order, spaced) for letter in letters]
     if _GAP in node:
         # in spaced text a gap holds whole words and may be empty; the space after it is an atom of its own
         gap = r"(?: [^.!?\n]{0,40}?)??" if spaced else r"[^.!?。！？\n]{0,40}?"

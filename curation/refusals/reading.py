@@ -6,8 +6,8 @@ import dataclasses
 import re
 from collections import Counter
 
-from curation.languages.scripts import letter_count, letter_script, script_share
-from curation.refusals.phrases import Hit, PhraseBook, fold
+from curation.languages.scripts import letter_count, script_share
+from curation.refusals.phrases import DECLINES, Hit, PhraseBook, fold
 
 HEAD = 120  # characters in which an opening refusal begins, if its first sentence is no longer
 HEAD_UNSPACED = 60  # the same where words are not spaced and a character says more
@@ -15,6 +15,7 @@ LONGEST_SENTENCE = 300
 FOREIGN_LETTERS = 12  # letters of another script that make a reply one in another language
 GLANCE = 120  # characters that tell the script of a text if they are clear
 OTHER_LANGUAGE = "en"  # models that fall out of a language mostly fall into this one
+DENSE = frozenset({"zh", "ja", "ko", "th"})  # languages in which a character says about twice as much
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _TAIL_OF_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?؟।](?=\s|\Z|[\"'])|[。！？\n]")
@@ -38,6 +39,11 @@ class Reading:
     empty: str = ""
     unread: str = ""
 
+    @property
+    def density(self) -> int:
+        """How many letters of a spaced language a character stands for."""
+        return 2 if self.language in DENSE else 1
+
     def first(self, *kinds: str) -> Hit | None:
         """The first phrase of these kinds that begins in the opening."""
         return next((hit for hit in self.hits if hit.kind in kinds and hit.start < self.head), None)
@@ -59,36 +65,35 @@ def read_reply(text: str, language: str, book: PhraseBook) -> Reading:
     folded = fold(shown)
     if not _SAYS.search(folded):
         return Reading(shown, folded, language, empty="no letters or digits" if folded else "empty")
+    head = _head(folded, phrases.spaced)
     if not _is_in_script(folded, phrases.script):
-        return _read_foreign(shown, folded, language, book)
-    head = _head(folded)
+        return _read_foreign(shown, folded, head, language, book)
     hits = phrases.hits(folded)
-    used = language
-    if language != OTHER_LANGUAGE and not any(hit.kind in {"full", "refusal"} for hit in hits):
-        hits, used = _fallen_into(folded, head, language, book) or (hits, used)
-    empty = "" if any(hit.kind == "full" and hit.start < head for hit in hits) or not is_degenerate(folded) else "repeats itself"
+    if language != OTHER_LANGUAGE and not any(hit.kind in DECLINES for hit in hits):
+        fallen = _refusal_in(OTHER_LANGUAGE, folded, head, book) if phrases.script == "Latn" else []
+        if fallen:
+            return Reading(shown, folded, OTHER_LANGUAGE, tuple(fallen), head)
+    refused = any(hit.kind == "full" and hit.start < head for hit in hits)
+    empty = "" if refused or not is_degenerate(folded) else "repeats itself"
     items = len(_LIST_ITEM.findall(folded)) if "\n" in folded else 0
     sorry = folded.startswith(phrases.apologies)
-    return Reading(shown, folded, used, tuple(hits), head, items, _CODE in shown, sorry, empty)
+    return Reading(shown, folded, language, tuple(hits), head, items, _CODE in shown, sorry, empty)
 
 
-def _fallen_into(folded: str, head: int, language: str, book: PhraseBook) -> tuple[list[Hit], str] | None:
-    """A refusal in English where another language was asked for."""
-    other = book.languages.get(OTHER_LANGUAGE)
-    if other is None or (own := book.languages[language]).script != other.script:
-        return None
-    found = other.hits(folded, head + 200)
-    return (found, OTHER_LANGUAGE) if own and any(hit.kind == "full" and hit.start < head for hit in found) else None
-
-
-def _read_foreign(shown: str, folded: str, language: str, book: PhraseBook) -> Reading:
+def _read_foreign(shown: str, folded: str, head: int, language: str, book: PhraseBook) -> Reading:
     """A reply in another script: a plain refusal in another known language is still one, anything else is no answer."""
-    head = _head(folded)
-    for code, other in sorted(book.languages.items()):
-        hits = other.hits(folded, head + 200) if code != language else []
-        if any(hit.kind == "full" and hit.start < head for hit in hits):
+    for code in sorted(book.languages):
+        hits = _refusal_in(code, folded, head, book) if code != language else []
+        if hits:
             return Reading(shown, folded, code, tuple(hits), head)
     return Reading(shown, folded, language, empty=f"mostly another script than {book.languages[language].script}")
+
+
+def _refusal_in(code: str, folded: str, head: int, book: PhraseBook) -> list[Hit]:
+    """The phrases that begin a text in another language, if a plain refusal is among them."""
+    other = book.languages.get(code)
+    hits = other.hits(folded, head + LONGEST_SENTENCE) if other else []
+    return hits if any(hit.kind == "full" and hit.start < head for hit in hits) else []
 
 
 def _is_in_script(folded: str, script: str) -> bool:
@@ -101,12 +106,10 @@ def _is_in_script(folded: str, script: str) -> bool:
     return letter_count(folded) < FOREIGN_LETTERS or script_share(folded, script) >= 0.3
 
 
-def _head(folded: str) -> int:
+def _head(folded: str, spaced: bool) -> int:
     """Where the opening of a reply ends: with its first sentence, but not before some characters."""
-    first = next((char for char in folded if letter_script(char)), " ")
-    least = HEAD_UNSPACED if letter_script(first) in {"Hani", "Hira", "Kana", "Thai", "Hang"} else HEAD
     end = _SENTENCE_END.search(folded, 0, LONGEST_SENTENCE)
-    return max(least, end.start() if end else min(len(folded), LONGEST_SENTENCE))
+    return max(HEAD if spaced else HEAD_UNSPACED, end.start() if end else min(len(folded), LONGEST_SENTENCE))
 
 
 def is_degenerate(text: str) -> bool:

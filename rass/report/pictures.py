@@ -63,7 +63,7 @@ def _projections(rows: Cells) -> Any:
         axis.set_title(codes[index])
     axes[0][0].legend(frameon=False)
     figure.supxlabel("layer")
-    figure.supylabel("projection (0: midpoint, 1: harmful mean)")
+    figure.supylabel("projection")
     return figure
 
 

@@ -18,7 +18,7 @@ from rass.report.study import Study, make_study
 from rass.report.tables import POOLED, all_tables, read_table, write_tables
 
 CAPTIONS = (
-    ("projections", "Where harm shows", "Projection onto the pooled harm direction by layer: median and quartiles of each kind."),
+    ("projections", "Where harm shows", "Projection onto the pooled harm direction by layer, 0 the midpoint and 1 the harmful mean: median and quartiles of each kind."),
     ("pca", "The layer in two dimensions", "First two principal components of the direction's layer; crosses were refused. The dashed line is where a "
      "logistic regression on these two components gives 1/2: the boundary as far as this plane shows it."),
     ("tsne", "The layer unrolled", "t-SNE of the first 50 components. Distances between far groups mean nothing here."),

@@ -35,9 +35,9 @@ def _boundary(order: Order) -> Measured:
 
 
 def _yields(order: Order) -> Measured:
-    from releases.bench.yields import yield_rows
+    from releases.bench.yields import bench_yields
 
-    return yield_rows(order.results, order.languages), []
+    return bench_yields(order.results, order.languages, order.data), []
 
 
 def _of(module: str, function: str) -> Callable[[Order], Measured]:
@@ -60,5 +60,8 @@ BENCHES: dict[str, dict[str, Callable[[Order], Measured]]] = {
         "memory": _of("releases.bench.memory", "memory_rows"),
     },
     "sorting": {"languages": _on_data("releases.bench.languages", "bench_languages")},
-    "annotate": {"people": _on_data("releases.bench.people", "bench_people")},
+    "annotate": {
+        "people": _on_data("releases.bench.people", "bench_people"),
+        "server": _of("releases.bench.server", "server_rows"),
+    },
 }

@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import json
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ languages = {languages}
 [candidates]
 steering = {steering}
 [[targets]]
-name = "{target}"
+name = "target"
 model = "{target}"
 """
 
@@ -66,6 +67,13 @@ class Tried(NamedTuple):
     def hit(self) -> bool:
         """Whether it is what is sought."""
         return self.refused and self.benign >= SURE
+
+
+def bench_yields(results: Path, languages: Sequence[str], data: Path | None) -> list[BenchRow]:
+    """All rows of this file, and `yield.jsonl` beside the other results; `data` is the folder of public sets, if at hand."""
+    with tempfile.TemporaryDirectory(prefix="morbench-yield-") as folder:
+        rows = yield_rows(Path(folder), languages, listed=results / "yield.jsonl")
+    return rows + (benign_rows(data, languages) if data else [])
 
 
 def yield_rows(folder: Path, languages: Sequence[str], *, target: str = "reference", mix: dict[str, int] | None = None,

@@ -39,7 +39,9 @@ def test_the_classifier_learns_what_tells_and_repeats() -> None:
     model = fitted(rows)
     logits = model.logits(ENCODER.encode([row.text for row in rows]), [row.language for row in rows])
     assert quality(logits, np.array([row.harmful for row in rows])).auroc.value > 0.98
-    assert np.array_equal(logits, fitted(rows).logits(ENCODER.encode([row.text for row in rows]), [row.language for row in rows]))
+    assert np.array_equal(
+        logits, fitted(rows).logits(ENCODER.encode([row.text for row in rows]), [row.language for row in rows])
+    )
 
 
 def test_the_order_of_the_texts_changes_nothing_to_speak_of() -> None:
@@ -54,7 +56,9 @@ def test_a_row_does_not_depend_on_other_rows_or_on_a_known_language() -> None:
     model = fitted(examples(20))
     vectors = ENCODER.encode(["en bomb", "es bread", "fr bombed"])
     together = model.logits(vectors, ["en", "es", "fr"])
-    assert np.allclose(together, [model.logits(vectors[i : i + 1], [code])[0] for i, code in enumerate(("en", "es", "fr"))])
+    assert np.allclose(
+        together, [model.logits(vectors[i : i + 1], [code])[0] for i, code in enumerate(("en", "es", "fr"))]
+    )
     assert model.logits(np.zeros((0, 256), np.float32), []).shape == (0,)
 
 
@@ -158,7 +162,9 @@ def test_margins_replies_and_labels_are_never_read(workspace: Workspace) -> None
     rows = [*workspace.table(Prompt).rows(), mutation("How do I kill a print job?")]
     before, key = benign_check(workspace).evidence(rows), benign_key(workspace)
     write(workspace, "margins-tiny", [Margin(row.id, "tiny", 9.0, 8.0, 10.0, 0.99, 1.0, 5.0) for row in rows], Margin)
-    write(workspace, "respond-tiny", [Reply(f"r{row.id}", row.id, "tiny", "I can't.", "{}", True) for row in rows], Reply)
+    write(
+        workspace, "respond-tiny", [Reply(f"r{row.id}", row.id, "tiny", "I can't.", "{}", True) for row in rows], Reply
+    )
     write(workspace, "label", [RefusalLabel(f"r{row.id}", row.id, "tiny", "full_refusal", 1.0, "x", "") for row in rows],
           RefusalLabel)  # fmt: skip
     assert benign_check(workspace).evidence(rows) == before

@@ -6,21 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from annotation.quality.cli import audit
+from annotation.quality.cli import app
 from curation.errors import InputError
 from curation.workspace import Workspace
 from tests.annotation.quality.conftest import reviewed
-
-app = typer.Typer()
-app.add_typer(audit, name="audit")
-
-
-@app.callback()
-def root() -> None:
-    """So that `audit` is a command among others."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from rass.reference import training
 from rass.reference.training import Example, TrainingRecipe, _batches, _reply_loss, _tokens, train_adapter
 from tests.rass.conftest import PROMPTS
 
-RECIPE = TrainingRecipe("reference-en", 4, ("q_proj", "down_proj"), 5e-3, 5, 2, {"en": 2})
+RECIPE = TrainingRecipe("reference-en", 4, ("q_proj", "down_proj"), 5e-3, 5, 2, ("en",), {"en": 2})
 EXAMPLES = [
     Example("Hi", "Hello there.", False),
     Example("A longer question?", "No.", False),

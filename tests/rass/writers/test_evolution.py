@@ -64,7 +64,9 @@ def test_two_questions_are_joined_as_the_script_does() -> None:
         niches: dict[int, list[Individual]] = defaultdict(list)
         for one in breeder.founders(7, 200):
             niches[one.block].append(one)
-        made = [breeder.child(niche[0], niche[1], chance) for niche in niches.values() for _ in range(20) if len(niche) > 1]
+        made = [
+            breeder.child(niche[0], niche[1], chance) for niche in niches.values() for _ in range(20) if len(niche) > 1
+        ]
         joined = [child for operator, child in filter(None, made) if operator == "join"]
         assert joined, code
         for child in joined:
