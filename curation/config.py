@@ -37,7 +37,7 @@ class CandidatesSection(_Section):
 
     harmful: int = Field(30, ge=0, description="harmful contrasts per language, the safety side")
     steering: tuple[float, ...] = Field(
-        (0.0, 0.6, 1.2), description="steering coefficients that are tried, in units of the harm direction"
+        (0.0, 1.0, 2.0), description="steering coefficients that are tried, in units of the harm direction"
     )
     max_perplexity_ratio: float = Field(
         2.0, gt=1, description="samples less fluent than the seeds by more than this are dropped"

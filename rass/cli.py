@@ -21,11 +21,25 @@ app.add_typer(reference_app, name="reference")
 
 @app.command()
 def generate(project: Project = Path(), as_json: Json = False) -> None:
-    """Write candidates: slot mutations nearest the boundary, and steered samples that are fluent.
+    """Write candidates toward the targets' boundaries, by the writers that morbench.toml names, in each of their languages.
 
-    Needs the targets' replies to the seeds and asks for them first where they are missing.
+    mutation, evolution and debugging combine a language pack's grammar and need no model that writes. sampling steers the
+    generator from inside. rewriting, contrast and translation only ask it, so that it may be an endpoint. Whatever is not kept
+    has its reason in rejects/. The targets' replies to the seeds are asked for first where they are missing.
 
     Example:  morbench generate --project demo
+
+    A writer in morbench.toml:
+
+      \\[\\[writers]]
+
+      name = "rewriting"
+
+      count = 60
+
+      generator = "http://127.0.0.1:8000/v1#my-model"  # or a folder, a hub name; empty: the target
+
+      languages = ["en", "zh"]  # empty: all of the project
     """
     from collections import Counter
 
@@ -184,7 +198,9 @@ def triggers(project: Project = Path(), as_json: Json = False) -> None:
     from rass.writers.running import Task
 
     workspace = Workspace.open(project)
-    section = next((row for row in workspace.config.writers if row.name == "debugging"), WriterSection(name="debugging"))  # type: ignore[call-arg]
+    section = next(
+        (row for row in workspace.config.writers if row.name == "debugging"), WriterSection(name="debugging")
+    )  # type: ignore[call-arg]
     with workspace.locked():
         seeds = workspace.table(Prompt).rows(("seeds",))
         found = [row for language in workspace.config.project.languages if workspace.config.targets_for(language)

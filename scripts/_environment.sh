@@ -17,3 +17,19 @@ make_environment() { # make_environment EXTRA...: install the project (with extr
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable ".${extras:+[$extras]}"
   touch ".venv/.morbench-$state-$extras"
 }
+
+find_chromium() { # for the tests in a browser: try to install one where that asks nobody; never fails the run
+  local name
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    if command -v "$name" > /dev/null; then return; fi
+  done
+  if [ -n "${MORBENCH_CHROMIUM:-}" ]; then return; fi
+  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    echo "installing chromium for the tests in a browser ..." >&2
+    timeout 60 apt-get -qq update > /dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive timeout 240 apt-get -qq install -y --no-install-recommends \
+      chromium fonts-noto-core fonts-noto-cjk > /dev/null 2>&1 || true
+    if command -v chromium > /dev/null; then return; fi
+  fi
+  echo "note: no Chromium here: the tests in a browser are skipped (apt-get install chromium, or set MORBENCH_CHROMIUM)" >&2
+}

@@ -27,7 +27,7 @@ from releases.bench.rows import BenchRow
 if TYPE_CHECKING:
     import numpy as np
 
-PER_LANGUAGE = 250  # OR-Bench prompts measured in each language
+PER_LANGUAGE = 200  # OR-Bench prompts measured in each language
 LEAST = 10  # prompts of the rarer class below which a ranking says nothing
 
 
@@ -44,7 +44,7 @@ class Measured:
 def boundary_rows(data: Path, target: str = "reference") -> list[BenchRow]:
     """All rows; `data` is the folder of public sets."""
     chat = loaded(target)
-    packs = {code: load_pack(code) for code in available_languages()}
+    packs = {code: load_pack(code) for code in measured_languages(data)}
     openings = opening_tokens(chat, packs.values())
     seeds = [row for pack in packs.values() for row in (*pack.benign, *pack.harmful, *pack.harmless)]
     seen = _collect(chat, seeds, openings)
@@ -61,6 +61,12 @@ def boundary_rows(data: Path, target: str = "reference") -> list[BenchRow]:
         rows += foretelling_rows(name, each)
     rows += foretelling_rows("XSTest-safe and OR-Bench (en de fr it)", _joined(list(measured.values())))
     return rows + band_rows(boundary, _measured(chat, boundary, safe, packs), seeds, seen, answers)
+
+
+def measured_languages(data: Path) -> list[str]:
+    """English, and the languages of PolyRefuse val that have a pack: the boundary is fitted to these packs."""
+    lines = (data / "prompts" / "polyrefuse_val.jsonl").read_text(encoding="utf-8").splitlines()
+    return sorted(({json.loads(line)["language"] for line in lines} | {"en"}) & set(available_languages()))
 
 
 def read_prompts(data: Path, file: str, languages: Sequence[str], source: str = "") -> list[Prompt]:
@@ -84,7 +90,7 @@ def harm_rows(
     """Harmful against harmless on PolyRefuse val: trained on all packs, and on English alone."""
     import numpy as np
 
-    languages = [code for code in available_languages() if code != "en"]
+    languages = [code for code in boundary.languages if code != "en"]
     prompts = read_prompts(data, "polyrefuse_val.jsonl", languages)
     states = _collect(chat, prompts, boundary.openings)
     truth = np.array([row.intent == "harmful" for row in prompts])

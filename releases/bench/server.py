@@ -28,7 +28,20 @@ ANSWERS = 150
 SEARCHED = 50_000
 SEARCHES = 20
 PATIENCE = 180.0  # seconds for a server to come up
-WORDS = ("kill", "process", "balloon", "portrait", "night", "python", "garden", "photo", "knife", "cake", "train", "song")
+WORDS = (
+    "kill",
+    "process",
+    "balloon",
+    "portrait",
+    "night",
+    "python",
+    "garden",
+    "photo",
+    "knife",
+    "cake",
+    "train",
+    "song",
+)
 FORM = Form(
     "Guidelines",
     [{"name": "prompt", "title": "Prompt", "required": True, "settings": {"type": "text", "use_markdown": False}}],

@@ -121,7 +121,7 @@ class Annotator(Watched):
 
     def sees_submitted(self, count: int) -> None:
         """Wait until the page says that this person has given so many answers."""
-        counter = self.page.locator(".my-progress__status").filter(has_text=re.compile(rf"Submitted\s*{count}\b"))
+        counter = self.page.locator(".my-progress__status").filter(has_text=re.compile(rf"submitted\s*{count}\b", re.IGNORECASE))
         counter.first.wait_for(state="visible")
 
 
@@ -160,9 +160,7 @@ def test_an_annotator_reads_labels_and_sees_progress(
 
 
 @pytest.mark.server
-def test_hostile_prompts_are_shown_answered_and_do_nothing(
-    browser: Browser, review: Workspace, client: Client
-) -> None:
+def test_hostile_prompts_are_shown_answered_and_do_nothing(browser: Browser, review: Workspace, client: Client) -> None:
     table = review.table(Prompt)
     before = {path.name: file_digest(path) for path in table.folder.iterdir() if path.is_file()}
     prompts = {row.id: row for row in table.rows() if row.language == "en"}
@@ -191,7 +189,9 @@ def test_a_lead_reads_and_prints_the_audit(browser: Browser, tmp_path: Path) -> 
     note = "</td><script>window.broken=1</script><img src=http://evil.example/x onerror='window.broken=1'>\u202e مرحبا"
     workspace = reviewed(tmp_path / "bench", note=note)
     rows = workspace.table(Response).rows()
-    named = [dataclasses.replace(row, annotator="<script>window.broken=1</script>") for row in rows if row.annotator == "bob"]
+    named = [
+        dataclasses.replace(row, annotator="<script>window.broken=1</script>") for row in rows if row.annotator == "bob"
+    ]
     put(workspace, Response, "responses", [*(row for row in rows if row.annotator != "bob"), *named])
     audit = run_audit(workspace, encoder=BagOfWords(), resamples=20)
     address = (audit.folder / "report.html").as_uri()

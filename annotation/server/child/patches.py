@@ -55,7 +55,7 @@ def queue_in_memory() -> None:
 
 
 @_guarded
-def database_for_many(plain: bool) -> None:
+def database_for_many(plain: bool = False) -> None:
     """A connection a session (jobs run on other event loops) and, unless `plain`, readers that don't wait for a writer."""
     from argilla_server.settings import Settings
     from sqlalchemy import NullPool, event
