@@ -198,9 +198,8 @@ def triggers(project: Project = Path(), as_json: Json = False) -> None:
     from rass.writers.running import Task
 
     workspace = Workspace.open(project)
-    section = next(
-        (row for row in workspace.config.writers if row.name == "debugging"), WriterSection(name="debugging")
-    )  # type: ignore[call-arg]
+    default = WriterSection(name="debugging")  # type: ignore[call-arg]
+    section = next((row for row in workspace.config.writers if row.name == "debugging"), default)
     with workspace.locked():
         seeds = workspace.table(Prompt).rows(("seeds",))
         found = [row for language in workspace.config.project.languages if workspace.config.targets_for(language)

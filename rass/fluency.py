@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rass.models import ChatModel, clean, length_batches
 
@@ -21,7 +22,15 @@ def surprise(chat: ChatModel, texts: Sequence[str], header: str, *, batch_size: 
             states = decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
             for row, index in enumerate(batch):  # row by row: the vocabulary matrix over a whole batch would not fit
                 span = slice(len(start) - 1, len(start) + len(bodies[index]) - 1)
-                logits = chat.model.get_output_embeddings()(states[row, span]).float()
+                logits = _capped(chat, chat.model.get_output_embeddings()(states[row, span]).float())
                 target = torch.tensor(bodies[index], device=logits.device)
                 found[index] = float(torch.nn.functional.cross_entropy(logits, target))
     return found
+
+
+def _capped(chat: ChatModel, logits: Any) -> Any:
+    """Logits as the model's own head gives them: some families (Gemma 2) squeeze them softly into a range."""
+    import torch
+
+    cap = getattr(chat.model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits if not cap else cap * torch.tanh(logits / cap)

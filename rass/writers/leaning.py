@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from curation.records import canonical, digest
-from rass.benign import training_examples
+from curation.workspace import Workspace
+from rass.benign import training_examples, training_vectors
 from rass.harm import Example, HarmModel, fit_harm
 from rass.pool import encoder
 from rass.writers.running import Task
@@ -36,9 +37,8 @@ def check_leaning(task: Task, drafts: Sequence[Draft]) -> list[Draft]:
     good = [index for index, draft in enumerate(found) if not draft.reason]
     if not good:
         return found
-    embedding = task.workspace.config.duplicates.embedding
-    vectors = encoder(embedding).encode([found[index].prompt.text for index in good])
-    model = _harm_model(tuple(training_examples(task.workspace)), embedding)
+    vectors = encoder(task.workspace.config.duplicates.embedding).encode([found[index].prompt.text for index in good])
+    model = _harm_model(task.workspace, tuple(training_examples(task.workspace)))
     for index, odds in zip(good, model.logits(vectors, [task.language] * len(good)).tolist(), strict=True):
         row = found[index].prompt
         detail = canonical(json.loads(row.detail) | {"harm": round(odds, 4)})
@@ -48,5 +48,5 @@ def check_leaning(task: Task, drafts: Sequence[Draft]) -> list[Draft]:
 
 
 @lru_cache(maxsize=1)
-def _harm_model(examples: tuple[Example, ...], embedding: str) -> HarmModel:
-    return fit_harm(encoder(embedding).encode([one.text for one in examples]), examples)
+def _harm_model(workspace: Workspace, examples: tuple[Example, ...]) -> HarmModel:
+    return fit_harm(training_vectors(workspace, examples), examples)

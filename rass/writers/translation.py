@@ -8,6 +8,7 @@ what comes back does not mean what was sent, the translation is dropped, with bo
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections import defaultdict
 from typing import Any
@@ -22,13 +23,7 @@ from curation.steps import Output
 from rass.generators import Request
 from rass.pool import encoder
 from rass.writers.mutation import round_robin
-from rass.writers.requests import (
-    Order,
-    instruction,
-    instruction_digest,
-    seeded,
-    write_drafts,
-)
+from rass.writers.requests import Order, instruction, instruction_digest, seeded, write_drafts
 from rass.writers.running import Task, generator_digest
 from rass.writers.screening import Draft, judge_completion, refusal_in, sort_out
 
@@ -52,8 +47,8 @@ def settings(task: Task) -> dict[str, Any]:
 
 def sources(task: Task) -> list[Prompt]:
     """What is translated: other languages' benign seeds and what writers before this one wrote, languages and categories in turn."""
-    writers = [section.name for section in task.workspace.config.writers]
-    before = set(writers[: writers.index(task.section.name)])
+    writers = (section.name for section in task.workspace.config.writers)
+    before = set(itertools.takewhile(lambda name: name != task.section.name, writers))
     steps = [step for step, writer in task.workspace.writing_steps().items() if writer in before]
     groups: dict[tuple[str, str], list[Prompt]] = defaultdict(list)
     rows = {row.id: row for row in task.workspace.table(Prompt).rows(("seeds", *steps))}

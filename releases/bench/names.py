@@ -59,9 +59,11 @@ BENCHES: dict[str, dict[str, Callable[[Order], Measured]]] = {
         "inside": _of("releases.bench.inside", "inside_rows"),
         "memory": _of("releases.bench.memory", "memory_rows"),
     },
-    "sorting": {"languages": _on_data("releases.bench.languages", "bench_languages")},
+    "sorting": {
+        "languages": _on_data("releases.bench.languages", "bench_languages"),
+        "labels": _on_data("releases.bench.labels", "bench_labels"),
+    },
     "annotate": {
         "people": _on_data("releases.bench.people", "bench_people"),
-        "server": _of("releases.bench.server", "server_rows"),
     },
 }

@@ -121,7 +121,9 @@ class Annotator(Watched):
 
     def sees_submitted(self, count: int) -> None:
         """Wait until the page says that this person has given so many answers."""
-        counter = self.page.locator(".my-progress__status").filter(has_text=re.compile(rf"submitted\s*{count}\b", re.IGNORECASE))
+        counter = self.page.locator(".my-progress__status").filter(
+            has_text=re.compile(rf"submitted\s*{count}\b", re.IGNORECASE)
+        )
         counter.first.wait_for(state="visible")
 
 

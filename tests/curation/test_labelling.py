@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from curation.languages.packs import available_languages, load_pack
 from curation.records import REFUSAL_LABELS, REFUSED, RefusalLabel, Reply
+from curation.refusals.cascade import LABELLER
 from curation.refusals.labelling import (
-    LABELLER,
     PhraseBook,
     is_degenerate,
     label_reply,
@@ -77,12 +77,13 @@ def test_what_says_nothing_is_a_non_answer(text: str) -> None:
 def test_a_reply_in_another_script_is_no_answer_but_a_refusal_in_a_known_language_is_one() -> None:
     assert label("You can kill a process with the kill command.", "zh") == "non_answer"
     found = label_reply("I'm sorry, but I can't help with that.", "zh", BOOK)
-    assert found.label == "full_refusal" and found.evidence.startswith("en: ")
+    assert (found.label, found.evidence) == ("full_refusal", "i'm sorry, but i can't")
+    assert label("I'm sorry, but I can't help with that.", "sw") == "full_refusal"  # in its own script as well
 
 
 def test_an_unknown_language_is_unscored_and_never_a_class() -> None:
-    found = label_reply("I can't help with that.", "sw", BOOK)
-    assert found.label == "unscored" and math.isnan(found.score) and "sw" in found.evidence
+    found = label_reply("I can't help with that.", "qaa", BOOK)
+    assert found.label == "unscored" and math.isnan(found.score) and "qaa" in found.evidence
 
 
 def test_a_phrase_inside_a_word_does_not_count() -> None:
@@ -97,7 +98,7 @@ def test_ordinary_prose_is_not_degenerate_and_loops_are() -> None:
     assert is_degenerate("结束进程" * 12)
 
 
-@given(st.text(max_size=200), st.sampled_from([*PACKS, "sw"]))
+@given(st.text(max_size=200), st.sampled_from([*PACKS, "qaa"]))
 @settings(max_examples=150, deadline=None)
 def test_any_text_has_one_label_with_a_score_and_white_space_around_it_changes_nothing(
     text: str, language: str

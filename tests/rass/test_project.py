@@ -17,6 +17,7 @@ from rass.openings import opening_tokens
 from rass.pool import loaded, model_digest
 from rass.probing import boundary_for, margins_step
 from rass.replies import respond_step
+from rass.testing import tiny_model
 from rass.writers.running import run_generate
 from rass.writers.seeds import run_seeds
 from tests.small import small_pack
@@ -59,6 +60,12 @@ def make(root: Path, model: Path, *, languages: str = '["en"]', targets: str = "
     return workspace
 
 
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with room for lists of seeds: it has a token for each byte."""
+    return tiny_model(tmp_path_factory.mktemp("roomy") / "llama", context=4096)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path, tiny_folder: Path) -> Workspace:
     return make(tmp_path / "bench", tiny_folder)
@@ -83,7 +90,8 @@ def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Wor
     mutated, sampled = run_generate(workspace)
     assert len(mutated.rows) == 10
     assert {row.reason for row in mutated.rejects} == {"farther_from_boundary"}
-    assert len(sampled.rows) + len(sampled.rejects) == 9
+    assert len(sampled.rows) <= 9
+    assert sampled.rejects  # a model that knows nothing writes what is cut off or odd, in its pilot already
     assert len({row.prompt_id for row in sampled.rejects}) == len(sampled.rejects)
     assert {row.reason for row in sampled.rejects} <= {
         "refusal",
@@ -92,11 +100,17 @@ def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Wor
         "repeats",
         "not_fluent",
         "same_text",
+        "too_long",
+        "unfinished",
+        "wrong_language",
+        "leans_to_harm",
+        "answered_side",
+        "farther_from_boundary",
     }
     assert all("text" in json.loads(row.evidence) for row in (*mutated.rejects, *sampled.rejects))
     for row in sampled.rows:
         assert (row.intent, row.method) == ("unknown", "sampling")
-        assert json.loads(row.detail)["coefficient"] in (0.0, 0.2, 0.4)
+        assert json.loads(row.detail)["coefficient"] in (0.0, 0.6, 1.2)
 
 
 def test_running_again_computes_nothing_and_another_project_gets_the_same_bytes(

@@ -19,8 +19,8 @@ ENGINE = "morbench-sqlite"
 GRACE = 10.0
 
 
-def run(path: Path, port: int, plain: bool = False) -> int:
-    """Serve from one home folder until SIGTERM or SIGINT; `plain` leaves out what only makes it faster."""
+def run(path: Path, port: int) -> int:
+    """Serve from one home folder until SIGTERM or SIGINT."""
     home = Home(path)
     try:
         held = home.lock()
@@ -30,7 +30,7 @@ def run(path: Path, port: int, plain: bool = False) -> int:
     home.prepare()
     home.state.unlink(missing_ok=True)
     _settle(home, port)
-    patches.before_import(plain)
+    patches.before_import()
     from argilla_server import _version
 
     from .search import engine
@@ -38,8 +38,7 @@ def run(path: Path, port: int, plain: bool = False) -> int:
     clean = home.take_clean()
     _migrate()
     store = engine.open_store("search.db")
-    if not plain:
-        patches.after_import()
+    patches.after_import()
     asyncio.run(_ready(home, rebuild=not clean))
     app = _shielded(port)
     from argilla_server.jobs.queues import DEFAULT_QUEUE, HIGH_QUEUE, REDIS_CONNECTION

@@ -28,12 +28,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--port", required=True, type=int)
-    parser.add_argument("--plain", action="store_true", help="without the patches of speed, for scripts/bench")
     args = parser.parse_args()
     os.umask(0o077)
     load_package()
     boot = importlib.import_module(f"{PACKAGE}.boot")
-    return int(boot.run(args.home.resolve(), args.port, args.plain))
+    return int(boot.run(args.home.resolve(), args.port))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def queue_in_memory() -> None:
 
 
 @_guarded
-def database_for_many(plain: bool = False) -> None:
-    """A connection a session (jobs run on other event loops) and, unless `plain`, readers that don't wait for a writer."""
+def database_for_many() -> None:
+    """A connection a session (jobs run on other event loops) and readers that don't wait for a writer."""
     from argilla_server.settings import Settings
     from sqlalchemy import NullPool, event
     from sqlalchemy.engine import Engine
@@ -65,9 +65,6 @@ def database_for_many(plain: bool = False) -> None:
         return {"connect_args": {"timeout": self.database_sqlite_timeout}, "poolclass": NullPool}
 
     Settings.database_engine_args = property(arguments)  # type: ignore[assignment]
-
-    if plain:
-        return
 
     @event.listens_for(Engine, "connect")
     def write_ahead(connection: Any, _: Any) -> None:
@@ -125,11 +122,11 @@ def pages_without_strangers(statics: Path) -> None:
             Path(packed).unlink(missing_ok=True)
 
 
-def before_import(plain: bool = False) -> None:
+def before_import() -> None:
     """Everything that has to be in place before the app is imported."""
     open_package()
     queue_in_memory()
-    database_for_many(plain)
+    database_for_many()
 
 
 def after_import() -> None:
