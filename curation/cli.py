@@ -107,6 +107,9 @@ def label(
     file: Path | None = typer.Argument(None, help="A file with a column response; without it, the project's replies."),
     out: Path | None = OUT,
     language: str | None = LANGUAGE,
+    labeller: str = typer.Option(
+        "", help="phrases, cascade, or judge:MODEL; without it, the one in morbench.toml, for FILE the cascade."
+    ),
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
@@ -117,20 +120,22 @@ def label(
       morbench label --project demo
 
       morbench label replies.jsonl --language en --out labelled.jsonl
+
+      morbench label replies.jsonl --out judged.jsonl --labeller judge:http://127.0.0.1:8000/v1#my-model
     """
     from curation.records import REFUSAL_LABELS
 
     if file is not None:
         from curation.plain import label_file
 
-        found = label_file(file, out, language)
+        found = label_file(file, out, language, labeller or "cascade")
     else:
         from curation.refusals.labelling import run_label
         from curation.workspace import Workspace
 
         workspace = Workspace.open(project)
         with workspace.locked():
-            outcome = run_label(workspace)
+            outcome = run_label(workspace, labeller)
         found = _counts([], [(row.target, row.label) for row in outcome.rows])
     first = "language" if file is not None else "target"
     _show("refusal labels", (first, *REFUSAL_LABELS), ("language", *REFUSAL_LABELS), found, as_json)

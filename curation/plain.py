@@ -81,20 +81,21 @@ def _anchors(languages: list[str]) -> list[tuple[str, str]]:
     return [(seed.text, code) for code, pack in packs.items() for seed in (*pack.benign, *pack.harmless)]
 
 
-def label_file(file: Path, out: Path | None, language: str | None) -> Counts:
-    """Write every row with label, score, labeller and evidence."""
-    from curation.refusals.labelling import LABELLER, label_texts
+def label_file(file: Path, out: Path | None, language: str | None, labeller: str = "cascade") -> Counts:
+    """Write every row with label, score, labeller and evidence; a column `prompt` is shown to a judge."""
+    from curation.refusals.labellers import load_labeller
+    from curation.refusals.labelling import Answer
+    from curation.refusals.phrases import PhraseBook
 
     target = check_output(out, file)
     rows = read_rows(file, required=("response",), language=language)
     if not rows:
         raise InputError(f"{file} holds no rows", fix="give a file with replies in a column `response`")
-    packs = {code: load_pack(code) for code in available_languages()}
+    judge = load_labeller(labeller, PhraseBook.from_packs([load_pack(code) for code in available_languages()]))
+    answers = [Answer(row["response"], row["language"], row.get("prompt") or "") for row in rows]
     counts: Counts = {}
-    for row, found in zip(
-        rows, label_texts([row["response"] for row in rows], [row["language"] for row in rows], packs), strict=True
-    ):
-        row.update(label=found.label, score=found.score, labeller=LABELLER, evidence=found.evidence)
+    for row, found in zip(rows, judge.label(answers), strict=True):
+        row.update(label=found.label, score=found.score, labeller=judge.name, evidence=found.evidence)
         _count(counts, row["language"], found.label)
     write_rows(target, rows)
     return counts

@@ -38,10 +38,10 @@ class Prompt:
     language: str
     category: str
     intent: str
-    method: str  # seed, mutation, sampling, import
+    method: str  # seed, import, or the name of the writer
     seed_id: str  # the seed it grew from; empty for seeds
     generator: str  # the model that wrote it; empty where people or a grammar did
-    detail: str  # canonical JSON: slots, steering, sampling settings
+    detail: str  # canonical JSON: slots, shots, steering, decoding, evidence
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

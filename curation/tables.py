@@ -42,8 +42,25 @@ def write_shard(path: Path, kind: type[Record], rows: Sequence[Record]) -> None:
 
     schema = records.schema_of(kind)
     columns = {field.name: [getattr(row, field.name) for row in rows] for field in schema}
-    table = pa.table(columns, schema=schema)
+    try:
+        table = pa.table(columns, schema=schema)
+    except UnicodeEncodeError:
+        raise _unwritable(path, columns) from None
     write_atomically(path, lambda file: pq.write_table(table, file, compression="zstd"))
+
+
+def _unwritable(path: Path, columns: dict[str, list[Any]]) -> WorkspaceError:
+    """Which row holds half a surrogate pair: no table can, and a text is never changed in silence."""
+    for name, values in columns.items():
+        for number, value in enumerate(values, 1):
+            if isinstance(value, str) and value.encode("utf-8", "replace") != value.encode("utf-8", "surrogatepass"):
+                first = next(iter(columns.values()))[number - 1]
+                where = f"row {number} ({next(iter(columns))} {str(first)[:40]!r}), {name}"
+                return WorkspaceError(
+                    f"{path.parent.parent}: {where}: half a surrogate pair cannot be kept",
+                    fix="mend that text where it comes from; nothing was written",
+                )
+    return WorkspaceError(f"{path} cannot hold these rows", fix="report this")
 
 
 def read_shard(path: Path, kind: type[Record]) -> list[Record]:

@@ -20,7 +20,7 @@ __all__ = ["LABELLER", "UNSURE", "Answer", "PhraseBook", "PhraseLabeller", "Repl
            "label_reply", "label_texts", "run_label", "visible_reply"]  # fmt: skip
 
 LABELLER = "phrases/2"
-UNSURE = (0.2, 0.8)  # P(any refusal) between which a person should look
+UNSURE = (0.3, 0.7)  # P(any refusal) between which a label is no label: triage sends such replies to people
 # P(any refusal) by the rule that fired: shares of refusals in the public sets (see scripts/results/sorting.json).
 SCORES = {"refusal": 0.97, "rebuke": 0.85, "refusal later": 0.75, "no refusal": 0.1, "non-answer": 0.3}
 

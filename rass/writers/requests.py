@@ -15,7 +15,7 @@ from rass.writers.running import Task, generator_digest
 from rass.writers.screening import Draft, judge_completion
 
 T = TypeVar("T")
-DECODING = Decoding(max_new_tokens=40, temperature=0.9, top_p=0.95)
+DECODING = Decoding(max_new_tokens=48, temperature=0.9, top_p=0.95)
 _FOLDER = Path(__file__).parent / "instructions"
 
 

@@ -17,7 +17,7 @@ from curation.languages.judging import judge_texts
 from curation.languages.packs import Pack, load_pack
 from curation.records import Prompt, Reject, canonical, normalise
 from curation.refusals.phrases import PhraseBook
-from curation.refusals.reading import read_reply
+from curation.refusals.reading import read_reply, visible_reply
 from curation.steps import Output
 from rass.fluency import surprise
 from rass.models import ChatModel
@@ -141,7 +141,7 @@ def judge_completion(completion: Completion) -> tuple[str, str, dict[str, Any]]:
     """(text, reason, evidence) of a completion: a failure has no text, and a text that was cut off a reason."""
     if completion.failure:
         return "", "generator_failed", {"failure": completion.failure}
-    return one_line(completion.text), "" if completion.finished else "unfinished", {}
+    return one_line(visible_reply(completion.text)), "" if completion.finished else "unfinished", {}
 
 
 def refusal_in(text: str, languages: Iterable[str], book: PhraseBook) -> str:

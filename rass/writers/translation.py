@@ -53,7 +53,9 @@ def sources(task: Task) -> list[Prompt]:
     groups: dict[tuple[str, str], list[Prompt]] = defaultdict(list)
     rows = {row.id: row for row in task.workspace.table(Prompt).rows(("seeds", *steps))}
     for row in sorted(rows.values(), key=lambda row: digest(str(task.seed), row.id)):
-        if row.language != task.language and row.intent != "harmful" and row.category != "harmless":
+        if row.language == task.language or row.language not in task.workspace.packs:
+            continue
+        if row.intent != "harmful" and row.category != "harmless":
             groups[row.category, row.language].append(row)
     return round_robin([groups[key] for key in sorted(groups)], task.section.count)
 

@@ -93,6 +93,8 @@ def test_lines(text: str, line: str) -> None:
 
 def test_a_completion_is_a_text_or_a_failure() -> None:
     assert judge_completion(Completion("- Why?\nBecause.")) == ("Why?", "", {})
+    assert judge_completion(Completion("<think>\nHm, why?\n</think>\n\nWhy?")) == ("Why?", "", {})
+    assert judge_completion(Completion("<think>\nHm, why?", finished=False)) == ("", "unfinished", {})
     assert judge_completion(Completion("Why", finished=False)) == ("Why", "unfinished", {})
     assert judge_completion(Completion("", failure="HTTP 500")) == ("", "generator_failed", {"failure": "HTTP 500"})
 
