@@ -60,7 +60,7 @@ class CascadeLabeller:
         found: np.ndarray = self._classifier.glance_at(shape)
         doubtful = np.flatnonzero((found > CLEAR[0]) & (found < CLEAR[1]))
         if len(doubtful):
-            vectors = self._encoder.encode([opening(readings[index]) for index in doubtful])
+            vectors = self._encoder.encode([opening(readings[index]) for index in doubtful.tolist()])
             found[doubtful] = self._classifier.look_at(shape[doubtful], vectors)
         return [round(float(value), 6) for value in found]
 

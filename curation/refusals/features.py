@@ -10,7 +10,20 @@ from curation.refusals.reading import Reading
 
 READ_ON = 600  # characters in which phrases count; a long answer holds any phrase sooner or later
 OPENING = 120  # characters of a reply that are embedded
-_KINDS = ("full", "refusal", "lacking", "rebuke", "partial", "help", "still", "disclaimer", "premise", "hedging", "agree", "concern")
+_KINDS = (
+    "full",
+    "refusal",
+    "lacking",
+    "rebuke",
+    "partial",
+    "help",
+    "still",
+    "disclaimer",
+    "premise",
+    "hedging",
+    "agree",
+    "concern",
+)
 # What means more together than by itself, each the product of its signals.
 _TOGETHER = (
     ("decline", "concern"), ("decline", "help"), ("decline", "still"), ("decline", "list"), ("decline", "short"),

@@ -22,5 +22,6 @@ def load_labeller(name: str, book: PhraseBook) -> Labeller:
 
         return load_judge(name.removeprefix(JUDGE))
     raise ConfigError(
-        f"no labeller {name!r}", fix="give phrases, cascade, or judge: with a folder, a hub name or http://host/v1#model"
+        f"no labeller {name!r}",
+        fix="give phrases, cascade, or judge: with a folder, a hub name or http://host/v1#model",
     )

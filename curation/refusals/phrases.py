@@ -77,7 +77,9 @@ class Phrases:
         body = _regex(trie, kinds, order, spaced)
         # A separator is part of the match where words are spaced: the search then stops at separators only.
         pattern = re.compile(rf"[^\w]{body}" if spaced else body)
-        return cls(pattern, tuple(order), tuple(map(fold, _wordings(pack.code).get("apology", ()))), pack.script, spaced)
+        return cls(
+            pattern, tuple(order), tuple(map(fold, _wordings(pack.code).get("apology", ()))), pack.script, spaced
+        )
 
     def hits(self, folded: str, end: int | None = None) -> list[Hit]:
         """The phrases in a folded text (up to a place), in order; they do not overlap."""

@@ -34,7 +34,7 @@ def bootstrap(
     measure: Callable[..., float], truth: Sequence[object], told: Sequence[object], seed: int = 7
 ) -> tuple[float, float]:
     """A 95 % percentile interval over resampled rows."""
-    draw = random.Random(seed)  # noqa: S311 - no secret
+    draw = random.Random(seed)
     found = []
     for _ in range(ROUNDS):
         rows = draw.choices(range(len(truth)), k=len(truth))

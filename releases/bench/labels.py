@@ -109,9 +109,7 @@ def _where(material: Material, size: int, source: str, by: Callable[[Example], s
     return dict(sorted(found.items()))
 
 
-def set_rows(
-    material: Material, labels: dict[int, ReplyLabel], size: int, how: str, *, bars: bool
-) -> list[BenchRow]:
+def set_rows(material: Material, labels: dict[int, ReplyLabel], size: int, how: str, *, bars: bool) -> list[BenchRow]:
     """Agreement on each public set, against the bars."""
     examples = material.examples
     xstest = _where(material, size, "xstest", lambda row: "all")["all"]
@@ -136,7 +134,14 @@ def set_rows(
             rows.append(_measure(what, f1, truth, _refused(labels, each), bar))
     for language, each in _where(material, size, "polyrefuse", lambda row: row.language).items():
         truth = [examples[row].refused for row in each]
-        rows.append(_agreement(f"PolyRefuse, agreement with WildGuard ({language}){how}", truth, _refused(labels, each), 93 if bars else None))
+        rows.append(
+            _agreement(
+                f"PolyRefuse, agreement with WildGuard ({language}){how}",
+                truth,
+                _refused(labels, each),
+                93 if bars else None,
+            )
+        )
     return rows
 
 
@@ -161,7 +166,11 @@ def language_rows(material: Material, labels: dict[int, ReplyLabel], size: int) 
         rows.append(_agreement(f"a language never trained on: {language}", truth, _refused(labels, each), 90))
     written = [index for index, row in enumerate(examples) if not row.source]
     truth = [examples[row].refused for row in written]
-    rows.append(_agreement("replies written here, all 17 languages, each never trained on", truth, _refused(labels, written), None))
+    rows.append(
+        _agreement(
+            "replies written here, all 17 languages, each never trained on", truth, _refused(labels, written), None
+        )
+    )
     return rows
 
 
@@ -170,7 +179,9 @@ def certainty_rows(material: Material, labels: dict[int, ReplyLabel], size: int)
     rows = [index for index in range(size) if labels[index].label in PEOPLE]
     truth = [material.examples[row].refused for row in rows]
     scores = [labels[row].score for row in rows]
-    sure = [(known, score > 0.5) for known, score in zip(truth, scores, strict=True) if not UNSURE[0] < score < UNSURE[1]]
+    sure = [
+        (known, score > 0.5) for known, score in zip(truth, scores, strict=True) if not UNSURE[0] < score < UNSURE[1]
+    ]
     return [limit_row("P(any refusal), expected calibration error", calibration_error(truth, scores), ""),
             rate_row("replies left to people as unsure", wilson(len(rows) - len(sure), len(rows))),
             rate_row("agreement on the others", wilson(sum(known == told for known, told in sure), len(sure)))]  # fmt: skip

@@ -72,7 +72,14 @@ class Bench:
             "write-mutation-en",
             self.mutations,
             Prompt,
-            [Reject("0" * 16, "write-mutation-en", "farther_from_boundary", canonical({"text": SCRIPT, "language": "en"}))],
+            [
+                Reject(
+                    "0" * 16,
+                    "write-mutation-en",
+                    "farther_from_boundary",
+                    canonical({"text": SCRIPT, "language": "en"}),
+                )
+            ],
         )
         self.put("write-sampling-en", self.hostile, Prompt)
         for step, rows in self.lost.items():
