@@ -72,7 +72,7 @@ def test_what_phrases_decide_is_never_embedded(glance: float) -> None:
 
 def test_doubt_is_settled_by_the_embedding_of_the_opening() -> None:
     cascade, encoder = labeller(0.5, 0.97)
-    text = "Whatever this is. " * 40
+    text = "Whatever this is, it goes on and on about one thing and another, and then about a third that nobody has asked about at all."
     (found,) = cascade.label([Answer(text, "en")])
     assert found.label == "full_refusal" and found.score == pytest.approx(0.97, abs=1e-4)
     assert encoder.seen == [opening(read_reply(text, "en", BOOK))] and len(encoder.seen[0]) <= 120
