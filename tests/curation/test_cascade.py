@@ -58,7 +58,9 @@ def labeller(glance: float, look: float = 0.5) -> tuple[CascadeLabeller, Fixed]:
 
 
 @pytest.mark.parametrize(("language", "text", "refused"), PLAIN)
-def test_plain_replies_are_labelled_in_every_language_with_the_packaged_weights(language: str, text: str, refused: bool) -> None:
+def test_plain_replies_are_labelled_in_every_language_with_the_packaged_weights(
+    language: str, text: str, refused: bool
+) -> None:
     (found,) = load_labeller("cascade", BOOK).label([Answer(text, language)])
     assert (found.label in REFUSED) == refused == (found.score > 0.5)
 
@@ -82,7 +84,9 @@ def test_the_label_does_not_depend_on_the_other_replies() -> None:
     answers = [Answer(text, language) for language, text, _ in PLAIN] + [Answer("", "en"), Answer("?", "xx")]
     cascade, _ = labeller(0.5, 0.4)
     together = cascade.label(answers)
-    assert together == [cascade.label([answer])[0] for answer in answers] or any(math.isnan(each.score) for each in together)
+    assert together == [cascade.label([answer])[0] for answer in answers] or any(
+        math.isnan(each.score) for each in together
+    )
     assert [each.label for each in together] == [cascade.label([answer])[0].label for answer in answers]
 
 
@@ -97,13 +101,23 @@ def test_what_cannot_be_judged_is_no_class(text: str, language: str, label: str)
     assert math.isnan(found.score) == (label == "unscored")
 
 
-@pytest.mark.parametrize("text", ["a " * 500_000, "I can't help with that. " + "x" * 1_000_000, "\ud800 I can't help with that.", "No\x00 way\ud83d"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a " * 500_000,
+        "I can't help with that. " + "x" * 1_000_000,
+        "\ud800 I can't help with that.",
+        "No\x00 way\ud83d",
+    ],
+)
 def test_broken_and_huge_replies_have_a_label(text: str) -> None:
     (found,) = load_labeller("cascade", BOOK).label([Answer(text, "en")])
     assert found.label in REFUSAL_LABELS
 
 
-@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=150), st.sampled_from([*BOOK.languages, "qaa"]))
+@given(
+    st.text(st.characters(codec=None, exclude_categories=()), max_size=150), st.sampled_from([*BOOK.languages, "qaa"])
+)
 @settings(max_examples=100, deadline=None)
 def test_features_of_any_text_lie_between_0_and_1_and_have_names(text: str, language: str) -> None:
     found = features(read_reply(text, language, BOOK))
@@ -112,7 +126,9 @@ def test_features_of_any_text_lie_between_0_and_1_and_have_names(text: str, lang
 
 
 def test_the_class_follows_the_probability_and_doubt_is_said() -> None:
-    refusal = read_reply("I can't help with hurting people. To end a program:\n1. Open it.\n2. Run ps.\n3. Run kill.", "en", BOOK)
+    refusal = read_reply(
+        "I can't help with hurting people. To end a program:\n1. Open it.\n2. Run ps.\n3. Run kill.", "en", BOOK
+    )
     assert label_with(refusal, 0.95).label == "partial_refusal"
     assert label_with(refusal, 0.05).label == "full_compliance"
     middle = sum(UNSURE) / 2 + 0.01

@@ -49,7 +49,9 @@ def test_plain_answers_are_no_refusals_by_phrases(code: str) -> None:
     ("I can't help with that.", [("full", "i can't help with")]), ("I can't provide legal advice.", [("disclaimer", "i can't provide legal advice")]),
     ("To day. Today.", [("agree", "to ")]),
 ])  # fmt: skip
-def test_phrases_are_found_whole_longest_first_and_exceptions_are_passed_over(text: str, expected: list[tuple[str, str]]) -> None:
+def test_phrases_are_found_whole_longest_first_and_exceptions_are_passed_over(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
     assert [each for each in kinds(text) if each[0] != "concern"] == expected
 
 
@@ -57,7 +59,9 @@ def test_hits_say_where_they_stand() -> None:
     folded = fold("Hm. I'm sorry, but I can't help with that. However, here is more.")
     for hit in BOOK.languages["en"].hits(folded):
         assert folded[hit.start : hit.end] == hit.phrase
-    assert [hit.phrase for hit in BOOK.languages["ja"].hits("私はその質問に答えることができません。")][0].startswith("私は")
+    assert [hit.phrase for hit in BOOK.languages["ja"].hits("私はその質問に答えることができません。")][0].startswith(
+        "私は"
+    )
     assert not BOOK.languages["en"].hits(folded, 3)
 
 
@@ -74,7 +78,10 @@ def public(folder: Path) -> Path:
     }
     (folder / "refusals").mkdir()
     for name, replies in rows.items():
-        lines = [json.dumps({"response": text, "label": label, "language": "en", "model": "m", "prompt": "p"}) for text, label in replies]
+        lines = [
+            json.dumps({"response": text, "label": label, "language": "en", "model": "m", "prompt": "p"})
+            for text, label in replies
+        ]
         (folder / "refusals" / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return folder
 
@@ -86,7 +93,9 @@ class Length:
         return np.array([[1.0, len(text) / 120] for text in texts], dtype=np.float32)
 
 
-def test_public_replies_without_a_side_are_left_out_and_long_ones_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_replies_without_a_side_are_left_out_and_long_ones_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = public_examples(public(tmp_path))
     assert [row.refused for row in found] == [True, False, True, True]
