@@ -59,7 +59,7 @@ def test_hits_say_where_they_stand() -> None:
     folded = fold("Hm. I'm sorry, but I can't help with that. However, here is more.")
     for hit in BOOK.languages["en"].hits(folded):
         assert folded[hit.start : hit.end] == hit.phrase
-    assert [hit.phrase for hit in BOOK.languages["ja"].hits("私はその質問に答えることができません。")][0].startswith(
+    assert next(hit.phrase for hit in BOOK.languages["ja"].hits("私はその質問に答えることができません。")).startswith(
         "私は"
     )
     assert not BOOK.languages["en"].hits(folded, 3)
