@@ -58,8 +58,8 @@ def _named(reading: Reading) -> Iterator[tuple[str, float]]:
     for kind in _KINDS:
         places = [hit.start for hit in near if hit.kind == kind]
         yield f"{kind} in the opening", float(any(place < head for place in places))
-        yield f"{kind} at once", float(bool(places) and places[0] < 3)
-        yield f"{kind} after the opening", min(3, sum(place >= head for place in places)) / 3
+        yield f"{kind} first", float(bool(places) and places[0] < 3)
+        yield f"{kind} later", min(3, sum(place >= head for place in places)) / 3
     signals = _signals(reading, density)
     yield from signals.items()
     for names in _TOGETHER:
