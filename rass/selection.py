@@ -42,11 +42,11 @@ Fluency = Callable[[list[Prompt]], list[float]]  # prompts -> 0 to 1; 0 is not f
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Candidate:
-    """A prompt, its margins, and whether it stays in any case."""
+    """A prompt, its margins, and whether it stays whatever it is worth."""
 
     prompt: Prompt
     margins: tuple[Margin, ...]
-    asked: bool  # people were asked about it
+    asked: bool = False  # people were asked about it
 
     @property
     def harmful(self) -> bool:
@@ -86,7 +86,7 @@ def run_select(workspace: Workspace, judge: Judge | None = None) -> Outcome:
     for row in workspace.table(Margin).rows():
         margins[row.prompt_id].append(row)
     asked = {row.id for row in workspace.table(Prompt).rows((QUEUED,))}
-    candidates = [Candidate(row, tuple(sorted(margins[row.id], key=lambda margin: margin.target)), row.id in asked)
+    candidates = [Candidate(row, tuple(sorted(margins[row.id], key=lambda margin: margin.target)))
                   for row in workspace.alive(CHECKED) if row.method != "seed"]  # fmt: skip
     settings = {"selection": config.selection.model_dump(mode="json"), "benign": benign_key(workspace),
                 "threshold": config.duplicates.threshold, "judge": type(judge).__name__ if judge else "",
@@ -98,7 +98,14 @@ def run_select(workspace: Workspace, judge: Judge | None = None) -> Outcome:
         return lambda rows: select(rows, check, config.selection, fluency=lambda some: fluency_of(workspace, some),
                                    alike=ALIKE * config.duplicates.threshold)  # fmt: skip
 
-    return workspace.run(Step(STEP, VERSION, settings, prepare, title="selection"), candidates, Selection)
+    step = Step(STEP, VERSION, settings, prepare, title="selection")
+    free = workspace.run(step, candidates, Selection)
+    lost = asked & {one.prompt.id for one in candidates} - {row.prompt_id for row in free.rows}
+    if not lost:  # asking people about what was chosen changes nothing, so that a second run has nothing to do
+        return free
+    kept = [dataclasses.replace(one, asked=one.prompt.id in asked) for one in candidates]
+    again = workspace.run(step, kept, Selection)
+    return again._replace(computed=free.computed + again.computed)
 
 
 def select(candidates: Sequence[Candidate], check: BenignCheck, section: SelectionSection, *, fluency: Fluency,

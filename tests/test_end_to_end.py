@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from curation.records import Prompt, RefusalLabel, Reply, Response, Triage, Verdict
-from curation.workspace import Workspace
+from curation.workspace import CHOSEN, Workspace
 from releases.manifest import verify
 from tests.small import small_pack
 
@@ -148,7 +148,7 @@ def check_result(project: Path, shown: dict) -> None:
     assert len(answers(project)) == 3 * 12
     prompts = {row.id: row for row in workspace.table(Prompt).rows()}
     replies = workspace.table(Reply).rows()
-    assert {row.id for row in workspace.alive(("identify", "dedup"))} <= {row.prompt_id for row in replies}
+    assert {row.id for row in workspace.alive(CHOSEN)} <= {row.prompt_id for row in replies}
     labels = {row.prompt_id: row.label for row in workspace.table(RefusalLabel).rows()}
     assert set(labels) == {row.prompt_id for row in replies}
     harmful = [labels[row.id] == "full_refusal" for row in prompts.values() if row.intent == "harmful"]

@@ -25,24 +25,18 @@ class Line(NamedTuple):
 
 def read_delimited(file: TextIO, name: str, delimiter: str, header: bool) -> Iterator[Line]:
     """The header's columns, then every record; without a header every record is one cell."""
-    previous = csv.field_size_limit(LONGEST_CELL)  # process-wide in Python, so it is put back
-    try:
-        lines = _records(_Feed(file, name), delimiter)
-        first = next((line for line in lines if line.cells or line.problem), None)
-        if first is None:
-            raise InputError(f"{name} is empty", fix="give a file with rows")
-        if header and first.problem:
-            raise InputError(
-                f"{name}, line {first.number}: not readable CSV: {first.problem}", fix="mend the first line"
-            )
-        width = len(first.cells) if header else 1
-        for line in itertools.chain([first], lines):
-            if line.problem or len(line.cells) == width:
-                yield line
-            else:
-                yield Line(line.number, [], f"{len(line.cells)} cells, {'the header has' if header else 'not'} {width}")
-    finally:
-        csv.field_size_limit(previous)
+    lines = _records(_Feed(file, name), delimiter)
+    first = next((line for line in lines if line.cells or line.problem), None)
+    if first is None:
+        raise InputError(f"{name} is empty", fix="give a file with rows")
+    if header and first.problem:
+        raise InputError(f"{name}, line {first.number}: not readable CSV: {first.problem}", fix="mend the first line")
+    width = len(first.cells) if header else 1
+    for line in itertools.chain([first], lines):
+        if line.problem or len(line.cells) == width:
+            yield line
+        else:
+            yield Line(line.number, [], f"{len(line.cells)} cells, {'the header has' if header else 'not'} {width}")
 
 
 def _records(feed: _Feed, delimiter: str) -> Iterator[Line]:
@@ -51,14 +45,20 @@ def _records(feed: _Feed, delimiter: str) -> Iterator[Line]:
     number = 1
     while True:
         feed.taken.clear()
+        # Process-wide in Python: put back before anyone else runs, not when this generator is done with (or forgotten).
+        previous = csv.field_size_limit(LONGEST_CELL)
         try:
-            cells = next(reader)
+            cells, problem = next(reader), ""
         except StopIteration:
             return
         except csv.Error as exc:
+            cells, problem = [], str(exc)
+        finally:
+            csv.field_size_limit(previous)
+        if problem:
             feed.give_back_all_but_first()
             reader = csv.reader(feed, strict=True, delimiter=delimiter)
-            yield Line(number, [], str(exc))
+            yield Line(number, [], problem)
             number += 1
             continue
         if cells:

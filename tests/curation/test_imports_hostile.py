@@ -265,7 +265,17 @@ def test_a_cell_without_end_is_given_up_at_a_limit_and_the_rest_is_read() -> Non
         (4, ["x"]),
         (5, ["x"]),
     ]
-    assert csv.field_size_limit() < LONGEST_CELL  # put back
+
+
+def test_readers_side_by_side_leave_pythons_own_limit_as_it_was() -> None:
+    long = "prompt\n" + "x" * 200_000 + "\nTwo?\n"
+    before = csv.field_size_limit()
+    first, second = (read_delimited(io.StringIO(long, newline=""), "a.csv", ",", True) for _ in range(2))
+    next(first), next(second)
+    assert csv.field_size_limit() == before
+    first.close()
+    assert [len(line.cells[0]) for line in second] == [200_000, 4]
+    assert csv.field_size_limit() == before < LONGEST_CELL
 
 
 @pytest.mark.parametrize(("given_", "wanted"), [

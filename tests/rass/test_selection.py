@@ -187,6 +187,15 @@ def test_again_computes_nothing_and_another_project_gets_the_same_bytes(
     assert tree(other.root) == before
 
 
+def test_asking_people_about_what_was_chosen_leaves_nothing_to_do(workspace: Workspace) -> None:
+    chosen = {row.prompt_id for row in run_select(workspace).rows}
+    before = tree(workspace.root)
+    asked = [row for row in workspace.prompts().values() if row.id in chosen]
+    workspace.run(Step(QUEUED, 1, {}, lambda: Output), asked, Prompt)
+    assert run_select(workspace).computed == 0
+    assert {name: data for name, data in tree(workspace.root).items() if name in before} == before
+
+
 def test_what_people_were_asked_about_stays_and_their_verdicts_choose_anew(workspace: Workspace) -> None:
     first = run_select(workspace)
     dropped = [row for row in workspace.prompts().values() if row.id in {each.prompt_id for each in first.rejects}]

@@ -64,7 +64,7 @@ def test_all_rows_on_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     rows = yield_rows(tmp_path / "work", ["en"], target=target, mix={"mutation": 12, "evolution": 12}, listed=listed)
     by_name = {row.what: row for row in rows}
     assert by_name["yield, the writers' mix (en)"].bar == ">= 30 %"
-    assert by_name["yield, evolution (en)"].n == by_name["yield, evolution without the boundary (en)"].n == 12
+    assert (by_name["yield, evolution (en)"].n or 0) <= by_name["yield, evolution without the boundary (en)"].n == 12
     assert "yield, evolution against itself without the boundary (all languages)" in by_name
     assert not any("sampling" in name for name in by_name)
     lines = [json.loads(line) for line in listed.read_text(encoding="utf-8").splitlines()]

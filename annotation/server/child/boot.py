@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import patches
+from . import patches, speed
 from .home import Busy, Home, environment
 from .shield import Shield, content_policy, script_hashes
 
@@ -19,8 +19,8 @@ ENGINE = "morbench-sqlite"
 GRACE = 10.0
 
 
-def run(path: Path, port: int) -> int:
-    """Serve from one home folder until SIGTERM or SIGINT."""
+def run(path: Path, port: int, plain: bool = False) -> int:
+    """Serve from one home folder until SIGTERM or SIGINT; `plain` leaves out what only makes it faster."""
     home = Home(path)
     try:
         held = home.lock()
@@ -30,7 +30,9 @@ def run(path: Path, port: int) -> int:
     home.prepare()
     home.state.unlink(missing_ok=True)
     _settle(home, port)
-    patches.before_import()
+    patches.before_import(plain)
+    if not plain:
+        speed.before_import()
     from argilla_server import _version
 
     from .search import engine
@@ -38,9 +40,10 @@ def run(path: Path, port: int) -> int:
     clean = home.take_clean()
     _migrate()
     store = engine.open_store("search.db")
-    patches.after_import()
+    if not plain:
+        speed.after_import()
     asyncio.run(_ready(home, rebuild=not clean))
-    app = _shielded(port)
+    app = _shielded(port, plain)
     from argilla_server.jobs.queues import DEFAULT_QUEUE, HIGH_QUEUE, REDIS_CONNECTION
 
     from .worker import Worker
@@ -117,11 +120,13 @@ async def _owner(wanted: dict[str, str]) -> None:
             await user.update(db, role=UserRole.owner, **secrets)
 
 
-def _shielded(port: int) -> Any:
+def _shielded(port: int, plain: bool) -> Any:
     from argilla_server._app import app
 
     statics = next(Path(route.app.directory) for route in app.routes if getattr(route, "name", "") == "static")
     patches.pages_without_strangers(statics)
+    if not plain:
+        speed.before_serving(app)
     return Shield(app, port, content_policy(script_hashes(statics.glob("**/*.html"))))
 
 

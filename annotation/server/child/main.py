@@ -28,11 +28,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--port", required=True, type=int)
+    parser.add_argument("--plain", action="store_true", help="without what only makes it faster, for scripts/bench")
     args = parser.parse_args()
     os.umask(0o077)
     load_package()
     boot = importlib.import_module(f"{PACKAGE}.boot")
-    return int(boot.run(args.home.resolve(), args.port))
+    return int(boot.run(args.home.resolve(), args.port, args.plain))
 
 
 if __name__ == "__main__":

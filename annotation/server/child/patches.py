@@ -20,7 +20,9 @@ class WrongVersion(RuntimeError):
     """The environment holds another argilla-server than the patches were written for."""
 
 
-def _guarded(patch: Callable[..., None]) -> Callable[..., None]:
+def guarded(patch: Callable[..., None]) -> Callable[..., None]:
+    """A patch that refuses any other version than the one it was written for."""
+
     @wraps(patch)
     def checked(*args: Any) -> None:
         from argilla_server import _version
@@ -40,7 +42,7 @@ def open_package() -> None:
     sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 
 
-@_guarded
+@guarded
 def queue_in_memory() -> None:
     """Jobs wait in this process instead of in a Redis server."""
     import fakeredis
@@ -54,15 +56,22 @@ def queue_in_memory() -> None:
     redis.from_url = from_url
 
 
-@_guarded
+@guarded
 def database_for_many() -> None:
     """A connection a session (jobs run on other event loops) and readers that don't wait for a writer."""
     from argilla_server.settings import Settings
     from sqlalchemy import NullPool, event
     from sqlalchemy.engine import Engine
 
+    from . import speed
+
     def arguments(self: Settings) -> dict[str, Any]:
-        return {"connect_args": {"timeout": self.database_sqlite_timeout}, "poolclass": NullPool}
+        return {
+            "connect_args": {"timeout": self.database_sqlite_timeout},
+            "poolclass": NullPool,
+            "json_serializer": speed.to_json,
+            "json_deserializer": speed.from_json,
+        }
 
     Settings.database_engine_args = property(arguments)  # type: ignore[assignment]
 
@@ -74,43 +83,7 @@ def database_for_many() -> None:
         cursor.close()
 
 
-@_guarded
-def settings_parsed_once() -> None:
-    """Upstream builds a validator for every value that it checks; one a kind of settings is enough."""
-    from argilla_server.models import database
-    from pydantic import TypeAdapter
-
-    for model, settings in (
-        (database.Question, database.QuestionSettings),
-        (database.MetadataProperty, database.MetadataPropertySettings),
-    ):
-        adapter: TypeAdapter[Any] = TypeAdapter(settings)
-        model.parsed_settings = property(lambda self, adapter=adapter: adapter.validate_python(self.settings))
-
-
-@_guarded
-def events_only_when_heard() -> None:
-    """Upstream dumps every record for an event even when no webhook listens."""
-    from argilla_server.contexts import records as record_context
-    from argilla_server.contexts import webhooks
-    from argilla_server.webhooks.v1 import records as record_events
-
-    build = record_events.build_record_event
-
-    class Unheard:
-        async def notify(self, db: Any) -> list[Any]:
-            return []
-
-    async def build_when_heard(db: Any, event: Any, record: Any) -> Any:
-        if not await webhooks.list_enabled_webhooks(db):
-            return Unheard()
-        return await build(db, event, record)
-
-    record_events.build_record_event = build_when_heard
-    record_context.build_record_event_v1 = build_when_heard
-
-
-@_guarded
+@guarded
 def pages_without_strangers(statics: Path) -> None:
     """In the running copy of the pages: no fonts from elsewhere, right-to-left text the right way in span fields."""
     for file in sorted(statics.glob("_nuxt/*.css")):
@@ -122,14 +95,9 @@ def pages_without_strangers(statics: Path) -> None:
             Path(packed).unlink(missing_ok=True)
 
 
-def before_import() -> None:
-    """Everything that has to be in place before the app is imported."""
+def before_import(plain: bool = False) -> None:
+    """Everything that has to be in place before the app is imported; `plain`: only what it cannot run without."""
     open_package()
     queue_in_memory()
-    database_for_many()
-
-
-def after_import() -> None:
-    """What is changed once the models are there."""
-    settings_parsed_once()
-    events_only_when_heard()
+    if not plain:
+        database_for_many()
