@@ -110,14 +110,22 @@ def cells(row: BenchRow) -> tuple[str, str, str, str, str, str]:
     return row.what, f"{row.value:g} {row.unit}".strip(), interval, str(row.n or ""), row.bar, held
 
 
+FEW = 30  # rows up to which the README shows a table whole
 HEADER = ("what", "value", "95 % interval", "n", "bar", "held")
 
 
-def markdown(document: dict[str, Any]) -> str:
-    """A result file as a Markdown table with its machine under it."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+def markdown(document: dict[str, Any], whole: str = "") -> str:
+    """A result file as a Markdown table with its machine under it.
+
+    `whole` names the file of the whole table; with it, a table of more than FEW rows shows those with a bar alone.
+    """
     parts = document["parts"].values()
-    lines += ["| " + " | ".join(cells(BenchRow(**row))) + " |" for part in parts for row in part["rows"]]
+    rows = [BenchRow(**row) for part in parts for row in part["rows"]]
+    shown = [row for row in rows if row.bar] if whole and len(rows) > FEW else rows
+    lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in shown]
+    if len(shown) < len(rows):
+        lines += ["", f"These are the {len(shown)} rows with a bar; [all {len(rows)} rows]({whole})."]
     on = document["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
     lines += ["", f"Measured on {on['cores']} cores of {on['cpu']}, Python {on['python']}; {versions}."]

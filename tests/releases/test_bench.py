@@ -12,7 +12,7 @@ import pytest
 from curation.rates import wilson
 from rass.reference.evaluation import Measured
 from releases.bench.main_job import BARS, _reference_row
-from releases.bench.rows import BenchRow, Part, cells, limit_row, markdown, rate_row, read_parts, write_parts
+from releases.bench.rows import FEW, BenchRow, Part, cells, limit_row, markdown, rate_row, read_parts, write_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +52,15 @@ def test_the_markdown_table_has_a_line_for_each_row(tmp_path: Path) -> None:
     assert lines[2].startswith("| a | 1 s |") and "yes" in lines[2]
     assert lines[3].startswith("| b | 0.5 |")
     assert lines[-1] == "a note"
+
+
+def test_a_long_table_shows_what_has_a_bar_and_says_where_the_rest_is(tmp_path: Path) -> None:
+    rows = [limit_row("a", 1, "s", at_most=2), *(BenchRow(f"b{number}", 0.5) for number in range(FEW))]
+    write_parts(tmp_path / "x.json", "x", {"one": Part(rows, [])})
+    document = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert markdown(document).count("\n| b") == FEW
+    short = markdown(document, "results/x.md")
+    assert "| a |" in short and "| b0" not in short and "(results/x.md)" in short
 
 
 def test_the_readme_is_what_the_result_files_say() -> None:
