@@ -47,8 +47,12 @@ class ServerInfo:
         return str(_credentials(self.credentials_path)["password"])
 
 
-def up(home: Path, port: int = 6900, cache: Path | None = None, timeout: float = START_SECONDS) -> ServerInfo:
-    """Start the server of ``home``, or find it running; port 0 takes any free one. Returns once it answers."""
+def up(home: Path, port: int = 6900, cache: Path | None = None, timeout: float = START_SECONDS, *,
+       plain: bool = False) -> ServerInfo:  # fmt: skip
+    """Start the server of ``home``, or find it running; port 0 takes any free one. Returns once it answers.
+
+    ``plain`` leaves out what only makes it faster: scripts/bench compares the two.
+    """
     home = Path(home).expanduser().resolve()
     try:
         (home / "run").mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,7 @@ def up(home: Path, port: int = 6900, cache: Path | None = None, timeout: float =
             return found
         port = _free_port(port)
         python = server_python(cache)
-        return _started(home, python, port, timeout)
+        return _started(home, python, port, timeout, plain)
 
 
 def status(home: Path) -> ServerInfo | None:
@@ -142,13 +146,13 @@ def _free_port(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _started(home: Path, python: Path, port: int, timeout: float) -> ServerInfo:
+def _started(home: Path, python: Path, port: int, timeout: float, plain: bool) -> ServerInfo:
     log = home / "run" / "server.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as out:
         child = subprocess.Popen(
-            [str(python), "-I", str(MAIN), "--home", str(home), "--port", str(port)],
+            [str(python), "-I", str(MAIN), "--home", str(home), "--port", str(port), *(["--plain"] if plain else [])],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -59,7 +59,7 @@ def open_command(
         morbench session open review-1 --language en --annotators anna,bob,carl --items-per-person 40
     """
     from annotation.accounts import accounts_path
-    from annotation.sessions.gold import read_gold_file
+    from annotation.sessions.gold import read_gold_file, read_key
     from annotation.sessions.opening import open_session
     from annotation.sessions.running import advance
 
@@ -70,6 +70,8 @@ def open_command(
             gold_answers=read_gold_file(gold_file) if gold_file else None, requeue=from_requeue,
             pre_annotated=pre_annotated)  # fmt: skip
         _show_advanced(plan, advance(workspace, client, plan), client.url, as_json)
+        if gold and not read_key(workspace, plan.name):
+            say("no gold items: the project has no seeds whose answer it knows; name a key with --gold-file")
     say(f"everybody signs in under their name; passwords of accounts that were made: {accounts_path(workspace)}")
 
 

@@ -65,5 +65,6 @@ BENCHES: dict[str, dict[str, Callable[[Order], Measured]]] = {
     },
     "annotate": {
         "people": _on_data("releases.bench.people", "bench_people"),
+        "server": lambda _order: importlib.import_module("releases.bench.server").bench_server(),
     },
 }

@@ -10,14 +10,17 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
 import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from curation.config import FILE_NAME, CandidatesSection, WriterSection
+from curation.languages.identification import identify_texts
+from curation.languages.identifiers import primary
 from curation.languages.packs import load_pack
 from curation.rates import Rate, wilson
 from curation.records import REFUSED, Prompt, digest, make_prompt
@@ -34,6 +37,9 @@ from rass.writers.mutation import round_robin
 from rass.writers.running import WRITERS, Task, Writer, measure_all
 from rass.writers.seeds import run_seeds
 from releases.bench.rows import BenchRow, limit_row, rate_row
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MIX = {"mutation": 40, "evolution": 40, "debugging": 20, "sampling": 24, "rewriting": 24}  # candidates per language
 LISTED = 50  # per language, for people to check
@@ -105,6 +111,7 @@ def yield_rows(folder: Path, languages: Sequence[str], *, target: str = "referen
                      times_row(f"yield, {name} against itself without the boundary ({language})", *pair)]  # fmt: skip
             if name == "evolution":
                 rows += near_rows(judge.near(tried[name]), judge.near(aimless), language)
+        rows += spread_rows(workspace, language, [one.prompt for one in everything])
         lines += [line_of(one, target) for one in listing(everything)]
     for name, found in pairs.items():
         pooled = [
@@ -200,6 +207,29 @@ def near_rows(guided: Rate, blind: Rate, language: str) -> list[BenchRow]:
     what = f"yield within {NEAR:g} logits of the boundary, evolution"
     return [rate_row(f"{what} ({language})", guided), rate_row(f"{what} without the boundary ({language})", blind),
             limit_row(f"{what} against itself without the boundary ({language})", _times(guided, blind), "times", at_least=2)]  # fmt: skip
+
+
+def spread_rows(workspace: Workspace, language: str, prompts: Sequence[Prompt]) -> list[BenchRow]:
+    """Do the candidates say different things, next to the seeds near the boundary, and are they in their language."""
+    model_of = encoder(workspace.config.duplicates.embedding)
+    seeds = [row.text for row in workspace.packs[language].benign]
+    texts = [row.text for row in prompts]
+    alike = [mean_cosine(model_of.encode(some)) for some in (texts, seeds)]
+    found = identify_texts(texts, workspace.config.project.languages)
+    right = sum(primary(one.detected) == language for one in found)
+    what = f"mean cosine of two candidates, the writers' mix ({language})"
+    return [BenchRow(what, round(alike[0], 3), n=len(texts), bar=f"<= the seeds' {alike[1]:.3f}", held=alike[0] <= alike[1]),
+            rate_row(f"in the language, the writers' mix ({language})", wilson(right, len(texts)), at_least=97)]  # fmt: skip
+
+
+def mean_cosine(vectors: np.ndarray) -> float:
+    """The mean cosine of two different rows of (texts, width)."""
+    import numpy as np
+
+    units = vectors.astype("float64")
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    together, count = units.sum(0), len(units)
+    return float((together @ together - count) / (count * (count - 1))) if count > 1 else math.nan
 
 
 def share(some: Sequence[Tried]) -> Rate:

@@ -6,7 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from curation.languages.packs import load_pack
 from curation.rates import wilson
@@ -14,7 +18,7 @@ from curation.testing import LetterEncoder, mutation
 from rass.replies import Generation
 from rass.testing import tiny_model
 from releases.bench import yields
-from releases.bench.yields import Tried, benign_rows, line_of, listing, share, times_row, yield_rows
+from releases.bench.yields import Tried, benign_rows, line_of, listing, mean_cosine, share, times_row, yield_rows
 
 HARMFUL = {row.text for row in load_pack("en").harmful}
 
@@ -54,6 +58,13 @@ def test_the_list_has_only_hits_and_categories_take_turns() -> None:
     assert set(told) == {"prompt", "language", "category", "method", "target", "reply", "benign", "evidence"}
 
 
+@given(vectors=arrays(np.float64, (5, 3), elements=st.floats(0.1, 1)))
+def test_the_mean_cosine_is_that_of_all_pairs(vectors: np.ndarray) -> None:
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = [float(units[i] @ units[j]) for i in range(5) for j in range(5) if i != j]
+    assert mean_cosine(vectors) == pytest.approx(np.mean(pairs))
+
+
 def test_all_rows_on_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rass.replies.generate_replies", refuse_kill)
     monkeypatch.setattr(yields, "generate_replies", refuse_kill)
@@ -66,6 +77,8 @@ def test_all_rows_on_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert by_name["yield, the writers' mix (en)"].bar == ">= 30 %"
     assert (by_name["yield, evolution (en)"].n or 0) <= by_name["yield, evolution without the boundary (en)"].n == 12
     assert "yield, evolution against itself without the boundary (all languages)" in by_name
+    assert by_name["in the language, the writers' mix (en)"].value > 90
+    assert by_name["mean cosine of two candidates, the writers' mix (en)"].bar.startswith("<= the seeds'")
     assert not any("sampling" in name for name in by_name)
     lines = [json.loads(line) for line in listed.read_text(encoding="utf-8").splitlines()]
     assert all("kill" in line["prompt"].casefold() and line["benign"] >= 0.5 for line in lines)

@@ -52,6 +52,7 @@ def run(path: Path, port: int, plain: bool = False) -> int:
     worker.start()
     _serve(app, home, port, _version.__version__)
     drained = worker.stop(GRACE)
+    asyncio.run(_disconnect())
     store.close()
     if drained:
         home.stopped()
@@ -96,6 +97,13 @@ async def _ready(home: Home, rebuild: bool) -> None:
             for dataset in await datasets_to_mend(db):
                 update_dataset_records_status_job.delay(dataset)
     await reindex(force=rebuild)
+
+
+async def _disconnect() -> None:
+    """Close the connections: the last one folds the database's log in."""
+    from argilla_server.database import async_engine
+
+    await async_engine.dispose()
 
 
 async def _owner(wanted: dict[str, str]) -> None:

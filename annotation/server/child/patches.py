@@ -58,17 +58,19 @@ def queue_in_memory() -> None:
 
 @guarded
 def database_for_many() -> None:
-    """A connection a session (jobs run on other event loops) and readers that don't wait for a writer."""
+    """Connections that jobs on other event loops can share, and readers that don't wait for a writer."""
     from argilla_server.settings import Settings
-    from sqlalchemy import NullPool, event
+    from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
     from . import speed
 
+    pool = speed.shared_pool()
+
     def arguments(self: Settings) -> dict[str, Any]:
         return {
             "connect_args": {"timeout": self.database_sqlite_timeout},
-            "poolclass": NullPool,
+            "poolclass": pool,
             "json_serializer": speed.to_json,
             "json_deserializer": speed.from_json,
         }

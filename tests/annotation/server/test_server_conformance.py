@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from annotation.server import environment
 from curation.cache import cache_folder
 from curation.errors import ServerError
+from tests.annotation.server.sdist import unpacked
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(900)]
 
@@ -53,14 +53,7 @@ def _extended(packages: Path) -> Path:
 @pytest.fixture(scope="session")
 def sources(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of argilla-server, which hold its tests."""
-    folder = tmp_path_factory.mktemp("sources")
-    command = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", folder]
-    done = subprocess.run([*command, f"argilla-server=={environment.ARGILLA}"], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no package index: {done.stderr.strip().splitlines()[-1:]}")
-    with tarfile.open(next(folder.glob("argilla_server-*.tar.gz"))) as archive:
-        archive.extractall(folder, filter="data")
-    return next(path for path in folder.iterdir() if path.is_dir())
+    return unpacked(python, "argilla-server", environment.ARGILLA, tmp_path_factory.mktemp("sources"))
 
 
 def test_upstreams_search_tests_pass(python: Path, sources: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import threading
 from pathlib import Path
 
@@ -144,46 +143,3 @@ def test_what_pip_says_is_shown(tmp_path: Path) -> None:
         environment._run(["/bin/sh", "-c", "echo no such wonder; exit 1"], log)
     with pytest.raises(ServerError, match="cannot run"):
         environment._run([str(tmp_path / "missing")], log)
-
-
-CHILD = environment.LOCK.parent / "child"
-LOAD = f"""
-import importlib, runpy, sys
-runpy.run_path({str(CHILD / "main.py")!r}, run_name="not main")["load_package"]()
-patches = importlib.import_module("morbench_server.patches")
-"""
-
-
-@pytest.mark.server
-@pytest.mark.parametrize(
-    "patch", ["queue_in_memory", "database_for_many", "settings_parsed_once", "events_only_when_heard"]
-)
-def test_each_patch_changes_what_it_says_and_only_the_known_version(patch: str, tmp_path: Path) -> None:
-    checks = {
-        "queue_in_memory": "import redis; c = redis.from_url('redis://nowhere:1'); assert c.ping()",
-        "database_for_many": "from argilla_server.settings import Settings\n"
-        "assert Settings().database_engine_args['poolclass'].__name__ == 'NullPool'",
-        "settings_parsed_once": "from argilla_server.models import Question\n"
-        "made = Question(settings={'type': 'text', 'use_markdown': True}).parsed_settings\n"
-        "assert type(made).__name__ == 'TextQuestionSettings' and made.use_markdown, made",
-        "events_only_when_heard": "import asyncio\n"
-        "from argilla_server.webhooks.v1 import records\n"
-        "from argilla_server.contexts import webhooks\n"
-        "async def none(db): return []\n"
-        "webhooks.list_enabled_webhooks = none\n"
-        "assert asyncio.run(records.notify_record_event(None, 'record.created', object())) == []",
-    }
-    before = "patches.open_package(); patches.queue_in_memory()\n"
-    good = f"{LOAD}{before}patches.{patch}()\n{checks[patch]}\n"
-    foreign = (
-        f"{LOAD}{before}import argilla_server._version as v; v.__version__ = '2.9.0'\n"
-        f"try: patches.{patch}()\nexcept patches.WrongVersion as e: print(e)\nelse: sys.exit('not refused')"
-    )
-    for code in (good, foreign):
-        done = subprocess.run(
-            [environment.server_python(), "-I", "-c", code],
-            capture_output=True,
-            text=True,
-            env={"ARGILLA_HOME_PATH": str(tmp_path), "HF_HUB_DISABLE_TELEMETRY": "1", "PATH": "/usr/bin:/bin"},
-        )
-        assert done.returncode == 0, done.stderr

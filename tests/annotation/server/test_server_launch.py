@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import signal
 import socket
 import sqlite3
 import stat
 import subprocess
+import threading
 import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,13 @@ def test_pages_run_and_load_nothing_from_elsewhere(server: ServerInfo, home: Pat
     assert [text for text in texts if "unicode-bidi:plaintext" in text]
 
 
+def test_only_pages_are_compressed(owner: Rest) -> None:
+    packed = {"Accept-Encoding": "gzip"}
+    schema = owner.status_of("GET", "/api/v1/openapi.json", packed)  # far longer than the least length that is packed
+    assert schema[0] == 200 and schema[1].get("Content-Encoding") is None
+    assert owner.status_of("GET", "/sign-in", packed)[1]["Content-Encoding"] == "gzip"
+
+
 def test_everyone_meets_the_same_order_and_started_records_come_first(
     owner: Rest, workspace: str, annotators: tuple[Rest, Rest]
 ) -> None:
@@ -145,6 +155,35 @@ def test_a_change_of_distribution_reaches_the_records(
     while owner.call("GET", f"/api/v1/datasets/{dataset}/progress")["completed"] != 1:
         assert time.monotonic() < until, "the job worker did not do it"
         time.sleep(0.2)
+
+
+def test_a_webhook_hears_what_happens_once_it_is_there(owner: Rest, workspace: str) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.put(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["type"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    dataset = owner.dataset("heard", workspace)["id"]
+    ids = owner.push(dataset, TEXTS)  # nobody listens yet
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        events = ["record.created", "response.created"]
+        url = f"http://127.0.0.1:{listener.server_port}/heard"
+        hook = owner.call("POST", "/api/v1/webhooks", {"url": url, "events": events, "description": "a test"})["id"]
+        try:
+            owner.push(dataset, TEXTS, "more")
+            owner.answer(ids[0], "benign")
+            assert sorted(heard.get(timeout=60) for _ in range(6)) == ["record.created"] * 5 + ["response.created"]
+        finally:
+            owner.call("DELETE", f"/api/v1/webhooks/{hook}")
+            listener.shutdown()
+    assert heard.empty()
 
 
 def test_nothing_is_lost_by_kill_9(

@@ -14,6 +14,8 @@ from annotation import datasets
 from annotation.accounts import Passwords, accounts_path
 from annotation.client import Client
 from annotation.display import displayable
+from annotation.quality.audit import run_audit
+from annotation.quality.requeue import doubtful
 from annotation.queue import connect, server_home
 from annotation.responses import pull_responses, run_responses, standing_responses
 from annotation.server import launch
@@ -74,6 +76,7 @@ def test_two_sessions_from_open_to_close(bench: Workspace, monkeypatch: pytest.M
     verdicts = {row.prompt_id: row for row in run_verdicts(bench).rows}
     assert decided <= set(verdicts)
     assert all(row.simulated for row in verdicts.values())
+    check_an_audit(bench, decided)
 
 
 def test_what_a_person_began_stays_theirs(bench: Workspace) -> None:
@@ -148,6 +151,23 @@ def check_answers(bench: Workspace, plans: dict[str, Plan], rows: list[Response]
             said["naturalness"],
             said.get("reason", ""),
         )
+
+
+def check_an_audit(bench: Workspace, decided: set[str]) -> None:
+    """Every answer that came from the server is audited; what was adjudicated is not asked again."""
+    audit = run_audit(bench, text_model=False)
+    rounds = Counter(row.batch.rpartition("-")[2] for row in standing_responses(bench))
+    assert rounds == {
+        CALIBRATION: audit.head["practice answers"],
+        WORK: audit.head["answers"],
+        ADJUDICATION: len(decided),
+    }
+    assert audit.head["annotators"] == 6
+    assert (audit.head["adjudicated"], audit.head["simulated"]) == (len(decided), True)
+    assert audit.page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    again = doubtful(audit, 1000)
+    assert again and not decided & {row["prompt_id"] for row in again}
+    assert run_audit(bench, text_model=False).folder == audit.folder  # the same answers: the same audit
 
 
 def check_that_a_pull_fetches_what_changed(bench: Workspace, client: Client, plan: Plan) -> None:

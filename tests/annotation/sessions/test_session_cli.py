@@ -81,6 +81,14 @@ def test_gold_from_a_file_by_command(morbench: Any, workspace: Workspace, tmp_pa
     assert gold_answers(workspace).items() <= key.items()
 
 
+def test_that_there_is_no_gold_is_said(morbench: Any, tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text("{}")
+    people = ("-l", "en", "-a", "anna,bob", "--overlap", "2", "--items-per-person", "4", "--calibration", "0")
+    assert "no gold items" in morbench("session", "open", "first", *people, "--gold-file", str(tmp_path / "key.json"))
+    assert "no gold items" not in morbench("session", "open", "second", *people, "--gold-file", str(tmp_path / "key.json"),
+                                           "--gold", "0")  # fmt: skip
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(app, ["session", command, "--help"], env={"COLUMNS": "120"})
