@@ -1,7 +1,7 @@
 """The boundary: a calibrated model of P(this target refuses | prompt), seen from inside the target.
 
 Four signals go in: the projection onto the harm direction in one layer, the score of a harm probe trained in several
-layers, the logit of a probe for the target's own refusals, and the first-token refusal score. A logistic regression with
+layers, the logit of a probe for the target's own refusals, and the refusal score (log-odds by how the reply would begin). A logistic regression with
 an offset and a slope of its own per language is fitted to the target's labelled replies; its Gaussian prior pulls every
 language toward the pool, so that small languages borrow strength. Probe logits of the rows that it is fitted on come
 from probes that never saw them. The margin is the logit of that probability, so margins of several targets are on one
@@ -20,6 +20,7 @@ from rass.activations import Activations, collect
 from rass.directions import Direction, pooled_by_language, separation
 from rass.metrics import auroc
 from rass.models import ChatModel, check_same_model
+from rass.openings import Openings, first_tokens, learn_openings
 from rass.probes import LayeredProbe, LinearProbe, fit_layered, fit_probe, folds_of, out_of_fold
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 BOOTSTRAPS = 100
 LAYER_SPAN = (0.3, 0.8)  # the share of the depth in which the direction is sought (Arditi et al.: layer < 0.8 L)
 SIGNALS = ("projection", "harm_probe", "refusal_probe", "refusal_score")
-HARM_LAYERS = 4
+HARM_LAYERS, HARM_FROM = 4, 0.6
 LARGEST = 6.0  # signals are clipped at so many deviations: odd text must not leave the range that was fitted
 # Gaussian priors, 1 / variance of each kind of weight; chosen by the held-out likelihood of the packs' seeds
-PENALTY = {"signal": 0.1, "offset": 0.1, "slope": 0.1}
+PENALTY = {"signal": 1.0, "offset": 1.0, "slope": 1.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Boundary:
     separation: float  # AUROC of the direction on harmful against harmless seeds
     harm: LayeredProbe  # harmful against harmless
     refusal: LinearProbe  # refused against answered
-    openings: tuple[int, ...]
+    openings: Openings
     languages: tuple[str, ...]
     scale: np.ndarray  # (signals, 2): mean and deviation of each signal
     weights: np.ndarray  # (1 + BOOTSTRAPS, columns of `design`): the fit on all rows first, then on resampled rows
@@ -83,14 +84,17 @@ def measure(chat: ChatModel, boundary: Boundary, prompts: Sequence[Prompt], titl
     return boundary.margins(prompts, seen)
 
 
-def fit_boundary(target: str, chat: ChatModel, prompts: Sequence[Prompt], refused: Sequence[bool], openings: Sequence[int],
+def fit_boundary(target: str, chat: ChatModel, prompts: Sequence[Prompt], refused: Sequence[bool], known: Sequence[int],
                  *, seed: int) -> Boundary:  # fmt: skip
     """Collect the prompts' states and fit the boundary to them.
 
-    `prompts` are seeds of every kind (and whatever else people have judged); `refused` says how the target answered each.
+    `prompts` are seeds of every kind (and whatever else people have judged); `refused` says how the target answered each;
+    `known` are tokens with which the packs' refusals begin.
     """
+    texts = [row.text for row in prompts]
+    openings = learn_openings(first_tokens(chat, texts), refused, known)
     layers = candidate_layers(len(chat.layers))
-    seen = collect(chat, [row.text for row in prompts], layers, openings=openings, title=f"boundary of {target}")
+    seen = collect(chat, texts, layers, openings=openings, title=f"boundary of {target}")
     return fit_to_states(target, chat.digest, prompts, refused, seen, openings, seed=seed)
 
 
@@ -100,13 +104,13 @@ def candidate_layers(depth: int) -> list[int]:
 
 
 def harm_layers(depth: int) -> list[int]:
-    """The layers of the harm probe: HARM_LAYERS of them, evenly from half the depth to the last."""
-    last, first = depth - 1, depth // 2
+    """The layers of the harm probe: HARM_LAYERS of them, evenly from HARM_FROM of the depth to the last."""
+    last, first = depth - 1, round(depth * HARM_FROM)
     return sorted({first + round(step * (last - first) / (HARM_LAYERS - 1)) for step in range(HARM_LAYERS)})
 
 
 def fit_to_states(target: str, digest: str, prompts: Sequence[Prompt], refused: Sequence[bool], seen: Activations,
-                  openings: Sequence[int], *, seed: int) -> Boundary:  # fmt: skip
+                  openings: Openings, *, seed: int) -> Boundary:  # fmt: skip
     """Choose the layers, take direction and probes, and fit P(refuses) to the replies.
 
     The direction's layer is the one (of the span) whose harm direction tells best what the target itself does: that, not
@@ -151,7 +155,7 @@ def fit_to_states(target: str, digest: str, prompts: Sequence[Prompt], refused: 
     columns = design(signals, languages.tolist(), known, scale)
     return Boundary(target, digest, direction, separation(direction, states[harmful], states[harmless]),
                     fit_layered(hidden, harm_layers(depth), harmful, harmful | harmless),
-                    fit_probe(deep, hidden[deep], answers), tuple(openings), known, scale, _resampled(columns, answers, len(known), seed))  # fmt: skip
+                    fit_probe(deep, hidden[deep], answers), openings, known, scale, _resampled(columns, answers, len(known), seed))  # fmt: skip
 
 
 def _resampled(columns: np.ndarray, answers: np.ndarray, languages: int, seed: int) -> np.ndarray:

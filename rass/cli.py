@@ -216,8 +216,8 @@ def triggers(project: Project = Path(), as_json: Json = False) -> None:
 def _show_directions(workspace: Workspace, as_json: bool) -> None:
     """The table of candidate directions of each target, and the one that is selected."""
     from curation.errors import ModelError
+    from rass.direction_candidates import candidate_directions
     from rass.direction_selection import select_direction
-    from rass.probing import candidate_directions
 
     for target in workspace.config.targets:
         candidates = candidate_directions(workspace, target)

@@ -13,16 +13,14 @@ from curation.refusals.labelling import label_texts
 from curation.steps import Outcome, Output, Step
 from curation.storage import write_atomically
 from curation.workspace import CHECKED, Workspace
-from rass.activations import AFTER_INSTRUCTION, collect, positions_of
 from rass.benign import people_verdicts
 from rass.boundary import SIGNALS, Boundary, fit_boundary, measure
-from rass.direction_selection import Candidate, score_candidates
-from rass.directions import Direction, pooled_by_language, separation
-from rass.openings import opening_tokens
+from rass.directions import Direction
+from rass.openings import Openings, opening_tokens
 from rass.pool import loaded, model_digest
 from rass.probes import LayeredProbe, LinearProbe
 
-VERSION = 2
+VERSION = 3
 
 
 def boundary_for(workspace: Workspace, target: TargetSection) -> Boundary:
@@ -89,56 +87,8 @@ def _fit(workspace: Workspace, target: TargetSection) -> Boundary:
     chat = loaded(target.model)
     prompts, refused = labelled_seeds(workspace, target)
     languages = target.languages or workspace.config.project.languages
-    openings = opening_tokens(chat, [workspace.packs[code] for code in languages if code in workspace.packs])
-    return fit_boundary(target.name, chat, prompts, refused, openings, seed=workspace.config.project.seed)
-
-
-HELD_OUT = 32  # seeds of each class on which directions are scored (Arditi et al.)
-
-
-def candidate_directions(workspace: Workspace, target: TargetSection) -> list[Candidate]:
-    """A pooled direction in each layer and at each token after the instruction, scored on seeds it was not made from."""
-    import numpy as np
-
-    chat = loaded(target.model)
-    prompts, _ = labelled_seeds(workspace, target)
-    anchors = [row for row in prompts if row.intent == "harmful" or row.category == "harmless"]
-    anchors.sort(key=lambda row: digest("held out", row.id))
-    harmful = np.array([row.intent == "harmful" for row in anchors])
-    held_out = np.zeros(len(anchors), dtype=bool)
-    for kind in (harmful, ~harmful):
-        places = np.flatnonzero(kind)
-        held_out[places[: min(HELD_OUT, len(places) // 3)]] = True
-    kept = ~held_out
-    layers = list(range(len(chat.layers)))
-    seen = collect(chat, [row.text for row in anchors], layers, positions=AFTER_INSTRUCTION, title="directions")
-    languages = np.array([row.language for row in anchors])
-    tokens = positions_of(chat, AFTER_INSTRUCTION)
-    directions = [
-        dataclasses.replace(
-            pooled_by_language(layer, seen.hidden[layer][kept, index], harmful[kept], ~harmful[kept], languages[kept],
-                               model_digest=chat.digest)[""],
-            position=place,
-        )
-        for layer in layers
-        for index, place in enumerate(tokens)
-    ]  # fmt: skip
-    # most candidates are poor: score by model runs only the best position of each layer, by held-out separation
-    best: dict[int, Direction] = {}
-    scores: dict[int, float] = {}
-    for direction, (layer, index) in zip(
-        directions, ((at, i) for at in layers for i in range(len(tokens))), strict=True
-    ):
-        told = separation(
-            direction, seen.hidden[layer][~kept & harmful, index], seen.hidden[layer][~kept & ~harmful, index]
-        )
-        if layer not in best or told > scores[layer]:
-            best[layer], scores[layer] = direction, told
-    openings = opening_tokens(chat, workspace.packs.values())
-    held = [row.text for row, keep in zip(anchors, kept, strict=True) if not keep]
-    bad = [row for row, keep in zip(harmful.tolist(), kept, strict=True) if not keep]
-    return score_candidates(chat, list(best.values()), [text for text, is_bad in zip(held, bad, strict=True) if is_bad],
-                            [text for text, is_bad in zip(held, bad, strict=True) if not is_bad], openings)  # fmt: skip
+    known = opening_tokens(chat, [workspace.packs[code] for code in languages if code in workspace.packs])
+    return fit_boundary(target.name, chat, prompts, refused, known, seed=workspace.config.project.seed)
 
 
 def write_boundary(path: Path, boundary: Boundary) -> None:
@@ -157,7 +107,7 @@ def write_boundary(path: Path, boundary: Boundary) -> None:
         "harm_biases": [probe.bias for probe in boundary.harm.probes],
         "refusal_bias": boundary.refusal.bias,
         "separation": boundary.separation,
-        "openings": list(boundary.openings),
+        "openings": boundary.openings.to_json(),
         "languages": list(boundary.languages),
     }
     data = save(tensors, metadata={"boundary": canonical(header)})
@@ -184,7 +134,7 @@ def read_boundary(path: Path) -> Boundary:
             )
         ),
         LinearProbe(deep, tensors["refusal"], header["refusal_bias"]),
-        tuple(header["openings"]),
+        Openings.from_json(header["openings"]),
         tuple(header["languages"]),
         tensors["scale"],
         tensors["weights"],

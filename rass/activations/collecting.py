@@ -9,6 +9,7 @@ from curation.progress import progress_bar
 from rass.activations.forward import batches, check_layers
 from rass.activations.positions import LAST, Positions, check_reach, positions_of
 from rass.models import ChatModel
+from rass.openings import Openings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,16 +19,16 @@ class Activations(NamedTuple):
     """What a model's inside shows of each prompt."""
 
     hidden: dict[int, np.ndarray]  # layer -> float32 block output: (prompts, width), or (prompts, positions, width)
-    refusal_score: np.ndarray  # (prompts,) log-odds that the first token opens a refusal; nan when not asked for
+    refusal_score: np.ndarray  # (prompts,) log-odds that the reply begins as refusals do; nan when not asked for
 
 
 def collect(chat: ChatModel, prompts: Sequence[str], layers: Sequence[int], *, positions: Positions = LAST,
-            openings: Sequence[int] = (), batch_size: int = 32, side: str = "left",
+            openings: Openings | Sequence[int] = (), batch_size: int = 32, side: str = "left",
             title: str = "activations") -> Activations:  # fmt: skip
     """Run prompts through a model, batched by length; stops after the deepest layer unless `openings` are given.
 
     `positions` counts tokens from the end of the prompt: one number gives arrays (prompts, width), several or
-    AFTER_INSTRUCTION give (prompts, positions, width). `openings` are token ids that open a refusal. The result does not
+    AFTER_INSTRUCTION give (prompts, positions, width). `openings` say how refusals begin (bare token ids: these alone). The result does not
     depend on the padding side.
     """
     import numpy as np

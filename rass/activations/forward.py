@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curation.errors import ModelError
 from rass.models import ChatModel, length_batches
+from rass.openings import Openings
 
 if TYPE_CHECKING:
     import numpy as np
+
+LEAST_LIKELY = 0.01  # probability from which an opening token that settles nothing is followed
 
 
 class Batch(NamedTuple):
@@ -26,31 +30,75 @@ class _DeepEnough(Exception):
 
 
 def batches(chat: ChatModel, encoded: Sequence[Sequence[int]], layers: Sequence[int], positions: Sequence[int], *,
-            openings: Sequence[int], batch_size: int, side: str) -> Iterator[Batch]:  # fmt: skip
+            openings: Openings | Sequence[int], batch_size: int, side: str) -> Iterator[Batch]:  # fmt: skip
     """Run encoded prompts through a model in batches of similar length, longest first."""
     import torch
 
     if side not in {"left", "right"}:
         raise ModelError(f"cannot pad on side {side!r}", fix="use left or right")
+    asked = Openings.of(openings)
     for rows in length_batches([len(ids) for ids in encoded], batch_size):
         with torch.inference_mode():  # for each batch: it must not reach those who read this generator
             ids, mask = chat.pad([encoded[row] for row in rows], side=side)
             ends = torch.full((len(rows),), ids.shape[1], device=ids.device) if side == "left" else mask.sum(1)
             where = ends[:, None] + torch.tensor(positions, device=ids.device)
-            states, logits = _forward(chat, ids, mask, layers, where, last=ends - 1 if openings else None)
-            score = None if logits is None else opening_log_odds(logits, openings).cpu().numpy()
+            states, logits = _forward(chat, ids, mask, layers, where, last=ends - 1 if asked.tokens else None)
+            score = None
+            if logits is not None:
+                score = _refusal_score(chat, [encoded[row] for row in rows], logits, asked, side).cpu().numpy()
             batch = Batch(rows, states.cpu().float().numpy(), score)
         yield batch
 
 
-def opening_log_odds(logits: Any, openings: Sequence[int]) -> Any:
-    """Log-odds of the summed probability of the opening tokens; logits (batch, vocabulary) -> (batch,)."""
+def _refusal_score(
+    chat: ChatModel, encoded: Sequence[Sequence[int]], logits: Any, openings: Openings, side: str
+) -> Any:
+    """Log-odds (batch,) that the reply refuses, by how it would begin; logits (batch, vocabulary) of its first token.
+
+    Where a token that settles nothing is likely, the model is run on it too.
+    """
     import torch
 
     log_probability = torch.log_softmax(logits.double(), dim=-1)
-    inside = torch.logsumexp(log_probability[:, list(openings)], dim=-1)
-    outside = torch.log1p(-inside.exp().clamp(max=1 - 1e-12))
-    return inside - outside
+    odds = _log_odds(openings.shares, logits.device).repeat(len(encoded), 1)
+    for token, then in openings.then:
+        likely = (log_probability[:, token] >= math.log(LEAST_LIKELY)).tolist()
+        rows = [row for row, ids in enumerate(encoded) if likely[row] and len(ids) < chat.context]
+        if rows:
+            longer = [[*encoded[row], token] for row in rows]
+            ids, mask = chat.pad(longer, side=side)
+            last = torch.full_like(mask[:, 0], ids.shape[1] - 1) if side == "left" else mask.sum(1) - 1
+            _, after = _forward(chat, ids, mask, [], last[:, None], last=last)
+            odds[rows, openings.tokens.index(token)] = _refusal_score(chat, longer, after, then, side)
+    return opening_log_odds(log_probability, openings, odds)
+
+
+def opening_log_odds(logits: Any, openings: Openings | Sequence[int], odds: Any = None) -> Any:
+    """Log-odds that a reply refuses, by its first token; logits or log-probabilities (batch, vocabulary) -> (batch,).
+
+    `odds` (batch, opening tokens) are the log-odds that a reply begun by each token refuses, where they differ by row. With bare
+    tokens it is the log-odds of their summed probability.
+    """
+    import torch
+
+    asked = Openings.of(openings)
+    odds = _log_odds(asked.shares, logits.device) if odds is None else odds
+    other = _log_odds([asked.other], logits.device)
+    log_probability = torch.log_softmax(logits.double(), dim=-1)
+    begun = log_probability[:, list(asked.tokens)]
+    rest = torch.log1p(-torch.logsumexp(begun, dim=-1).exp().clamp(max=1 - 1e-12))
+
+    def side(sign: int) -> Any:
+        of_begun = torch.logsumexp(begun + torch.nn.functional.logsigmoid(sign * odds), dim=-1)
+        return torch.logaddexp(of_begun, rest + torch.nn.functional.logsigmoid(sign * other))
+
+    return side(1) - side(-1)
+
+
+def _log_odds(shares: Sequence[float], device: Any) -> Any:
+    import torch
+
+    return torch.logit(torch.tensor(list(shares), dtype=torch.float64, device=device))
 
 
 def check_layers(chat: ChatModel, layers: Sequence[int]) -> None:

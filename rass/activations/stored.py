@@ -16,6 +16,7 @@ from rass.activations.forward import check_layers
 from rass.activations.means import chunks
 from rass.activations.positions import LAST, Positions, positions_of
 from rass.models import ChatModel, check_same_model
+from rass.openings import Openings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ class StoredActivations:
     model_digest: str
     layers: tuple[int, ...]
     positions: tuple[int, ...]
-    openings: tuple[int, ...]
+    openings: Openings
     count: int  # prompts
     shards: int
 
@@ -53,7 +54,7 @@ class StoredActivations:
         return self._joined(self.parts(layer, position), (self.count, -1)).astype("float32")
 
     def refusal_score(self) -> np.ndarray:
-        """First-token log-odds of a refusal (prompts,); nan where no openings were given."""
+        """Log-odds (prompts,) that the reply begins as refusals do; nan where no openings were given."""
         parts = (_tensor(_path(self.folder, shard), "refusal_score") for shard in range(self.shards))
         return self._joined(parts, (self.count,))
 
@@ -65,7 +66,7 @@ class StoredActivations:
 
 
 def store(chat: ChatModel, folder: Path, prompts: Iterable[tuple[str, str]], layers: Sequence[int], *,
-          positions: Positions = LAST, openings: Sequence[int] = (), dtype: str = "float32", shard_rows: int = SHARD_ROWS,
+          positions: Positions = LAST, openings: Openings | Sequence[int] = (), dtype: str = "float32", shard_rows: int = SHARD_ROWS,
           batch_size: int = 32, title: str = "activations") -> StoredActivations:  # fmt: skip
     """Collect the activations of (id, prompt) pairs into `folder`, one shard in memory at a time.
 
@@ -82,7 +83,7 @@ def store(chat: ChatModel, folder: Path, prompts: Iterable[tuple[str, str]], lay
         "model_digest": chat.digest,
         "layers": list(layers),
         "positions": list(at),
-        "openings": list(openings),
+        "openings": Openings.of(openings).to_json(),
         "dtype": dtype,
     }
     count = shards = 0
@@ -108,7 +109,7 @@ def open_stored(folder: Path, chat: ChatModel) -> StoredActivations:
     about = json.loads(path.read_text(encoding="utf-8"))
     check_same_model(f"the collection in {folder}", about["model_digest"], chat.digest)
     return StoredActivations(folder, about["model_digest"], tuple(about["layers"]), tuple(about["positions"]),
-                             tuple(about["openings"]), about["count"], about["shards"])  # fmt: skip
+                             Openings.from_json(about["openings"]), about["count"], about["shards"])  # fmt: skip
 
 
 def _path(folder: Path, shard: int) -> Path:

@@ -10,6 +10,7 @@ from curation.records import Prompt
 from rass.activations import Activations
 from rass.boundary import fit_to_states, harm_layers
 from rass.directions import Direction, pooled_by_language
+from rass.openings import Openings
 from rass.probes import fit_layered, folds_of, out_of_fold
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def kind_of(row: Prompt) -> str:
 
 
 def make_study(target: str, digest: str, prompts: Sequence[Prompt], refused: Sequence[bool], seen: Activations,
-               openings: Sequence[int], *, seed: int) -> Study:  # fmt: skip
+               openings: Openings, *, seed: int) -> Study:  # fmt: skip
     """Held-out margins and harm scores: each fold's come from a boundary and a probe fitted to the other folds."""
     import numpy as np
 

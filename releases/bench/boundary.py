@@ -18,7 +18,7 @@ from rass import metrics
 from rass.activations import Activations, collect
 from rass.boundary import Boundary, candidate_layers, design, fit_logistic, fit_to_states, harm_layers
 from rass.models import ChatModel
-from rass.openings import opening_tokens
+from rass.openings import Openings, first_tokens, learn_openings, opening_tokens
 from rass.pool import loaded
 from rass.probes import fit_layered
 from rass.replies import generate_replies
@@ -45,10 +45,11 @@ def boundary_rows(data: Path, target: str = "reference") -> list[BenchRow]:
     """All rows; `data` is the folder of public sets."""
     chat = loaded(target)
     packs = {code: load_pack(code) for code in measured_languages(data)}
-    openings = opening_tokens(chat, packs.values())
     seeds = [row for pack in packs.values() for row in (*pack.benign, *pack.harmful, *pack.harmless)]
-    seen = _collect(chat, seeds, openings)
     answers = refusals(chat, seeds, packs)
+    begun = first_tokens(chat, [row.text for row in seeds])
+    openings = learn_openings(begun, answers, opening_tokens(chat, packs.values()))
+    seen = _collect(chat, seeds, openings)
     boundary = fit_to_states(target, chat.digest, seeds, answers, seen, openings, seed=7)
     rows = harm_rows(chat, boundary, data, seeds, seen)
     safe = read_prompts(data, "xstest.jsonl", ("en",))
@@ -160,12 +161,14 @@ def band_rows(
         )
         logits = design(each.signals[alone[0]], [row.language for row in each.prompts], known, scale) @ weights
         value = float(np.mean((logits > 0)[nearest] == each.refused[nearest]))
-        rows.append(BenchRow(f"the same prompts by {name.replace('_', ' ')} alone", round(value, 3), n=len(nearest),
-                             bar="below the boundary's", held=value < whole))  # fmt: skip
+        in_its_own = metrics.band_accuracy(logits, each.refused)
+        told = name.replace("_", " ")
+        rows += [BenchRow(f"{what}, {told} alone", round(found, 3), n=len(nearest), bar="below the boundary's", held=found < whole)
+                 for what, found in (("the same prompts", value), ("inside its own band", in_its_own))]  # fmt: skip
     return rows
 
 
-def _collect(chat: ChatModel, prompts: Sequence[Prompt], openings: Sequence[int]) -> Activations:
+def _collect(chat: ChatModel, prompts: Sequence[Prompt], openings: Openings) -> Activations:
     return collect(chat, [row.text for row in prompts], candidate_layers(len(chat.layers)), openings=openings)
 
 

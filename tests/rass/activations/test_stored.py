@@ -11,6 +11,7 @@ from curation.errors import ModelError
 from rass.activations import collect, open_stored, store, stored
 from rass.activations.stored import MANIFEST
 from rass.models import ChatModel
+from rass.openings import Openings
 from rass.testing import tiny_model
 from tests.rass.conftest import PROMPTS, load, one_line
 
@@ -35,7 +36,7 @@ def test_what_was_stored_is_what_was_collected(tiny: ChatModel, tmp_path: Path) 
     assert (found.layers, found.positions, found.openings, found.model_digest) == (
         LAYERS,
         POSITIONS,
-        OPENINGS,
+        Openings.of(OPENINGS),
         tiny.digest,
     )
     whole = collect(tiny, [text for _, text in ROWS], LAYERS, positions=POSITIONS, openings=OPENINGS)
