@@ -55,9 +55,12 @@ def load_classifier(path: Path = WEIGHTS) -> Classifier:
             glance, look = file.get_tensor("glance"), file.get_tensor("look")
     except (OSError, SafetensorError, ValueError) as exc:
         raise WeightsError(f"cannot read {path}: {exc}", fix="install morbench again") from exc
-    if names != feature_names() or len(glance) != len(names) + 1:
+    if names != feature_names() or len(glance) != len(names) + 1 or len(look) <= len(glance):
+        differ = sorted(set(names) ^ set(feature_names()))
+        which = f": {len(differ)} differ, as {differ[0]!r}" if differ else ", or in another order"
         raise WeightsError(
-            f"{path} was trained on other features than this version has", fix="run scripts/train_refusal_classifier"
+            f"{path} was trained on other features than this version has{which}",
+            fix="run scripts/train_refusal_classifier",
         )
     return Classifier(glance, look, digest)
 

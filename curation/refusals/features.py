@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from curation.refusals.phrases import DECLINES
+from curation.refusals.phrases import DECLINES, Hit
 from curation.refusals.reading import Reading
 
 READ_ON = 600  # characters in which phrases count; a long answer holds any phrase sooner or later
@@ -17,11 +17,13 @@ _KINDS = (
     "rebuke",
     "partial",
     "help",
+    "proceed",
     "still",
+    "opinion",
     "disclaimer",
     "premise",
     "hedging",
-    "agree",
+    "rights",
     "concern",
 )
 # What means more together than by itself, each the product of its signals.
@@ -34,7 +36,19 @@ _TOGETHER = (
     ("no decline", "concern", "still"), ("no decline", "rebuke", "help", "no still"), ("no decline", "rebuke", "list"),
     ("no decline", "concern", "help", "no still"), ("disclaimer", "apology"), ("list", "still"), ("list", "help"),
     ("plain", "list"), ("plain", "short"), ("plain", "concerns"), ("plain", "agree first"),
+    ("concern", "list led by help"), ("concern", "list led by an answer"), ("concern", "list led by an objection"),
+    ("decline", "list led by help"), ("decline", "list led by an answer"), ("concern", "an answer has the last word"),
+    ("decline", "an answer has the last word"), ("concern", "help has the last word"), ("plain", "opinion"),
+    ("plain", "rights"), ("opinion", "rights"), ("no decline", "rebuke", "rights"),
+    ("no decline", "hedging first", "rebuke"), ("no decline", "hedging first", "concerns", "no list"),
+    ("no decline", "rebuke", "no list"), ("no decline", "concerns first", "no list"), ("plain", "rights", "no list"),
+    ("plain", "premise", "rights"), ("no decline", "rebuke", "an answer has the last word"),
+    ("no decline", "rebuke", "help has the last word"), ("concern", "list led by contrast"),
 )  # fmt: skip
+
+# What the words before a list speak of.
+_SAID = {"help": "help", "partial": "help", "proceed": "answer", "still": "contrast",
+         "rebuke": "objection", "concern": "objection", "full": "objection", "refusal": "objection"}  # fmt: skip
 
 
 def opening(reading: Reading) -> str:
@@ -58,12 +72,30 @@ def _named(reading: Reading) -> Iterator[tuple[str, float]]:
     for kind in _KINDS:
         places = [hit.start for hit in near if hit.kind == kind]
         yield f"{kind} in the opening", float(any(place < head for place in places))
-        yield f"{kind} first", float(bool(places) and places[0] < 3)
-        yield f"{kind} later", min(3, sum(place >= head for place in places)) / 3
+        yield f"{kind} at once", float(bool(places) and places[0] < 3)
+        yield f"{kind} after the opening", min(3, sum(place >= head for place in places)) / 3
     signals = _signals(reading, density)
+    signals |= _lead(reading, near)
     yield from signals.items()
     for names in _TOGETHER:
         yield " and ".join(names), math.prod(signals[name] for name in names)
+
+
+def _lead(reading: Reading, near: Sequence[Hit]) -> dict[str, float]:
+    """What leads into a list, and which of help, an answer or an objection is spoken of last before it."""
+    place = reading.list_start if reading.list_start >= 0 else len(reading.folded)
+    before = [_SAID[hit.kind] for hit in near if hit.kind in _SAID and hit.start < place]
+    last = before[-1] if before else ""
+    turn = next((said for said in reversed(before) if said in {"help", "answer"}), "")
+    listed = reading.list_start >= 0
+    inside = [hit for hit in near if hit.kind in {"concern", "rebuke", "rights"} and hit.start >= place]
+    return {
+        "list led by help": listed and last == "help", "list led by an answer": listed and last == "answer",
+        "list led by an objection": listed and last == "objection", "list led by contrast": listed and last == "contrast", "an answer has the last word": turn == "answer",
+        "help has the last word": turn == "help", "concerns in the list": min(4, len(inside)) / 4,
+        "opinion": any(hit.kind == "opinion" for hit in near),
+        "rights": min(3, sum(hit.kind == "rights" for hit in near)) / 3,
+    }  # fmt: skip
 
 
 def _signals(reading: Reading, density: int) -> dict[str, float]:
@@ -75,7 +107,7 @@ def _signals(reading: Reading, density: int) -> dict[str, float]:
     concerns = [hit.start for hit in hits if hit.kind in {"rebuke", "concern"} and hit.start * density < READ_ON]
     objection = min(declines[:1] + rebukes[:1], default=0)
     decline, rebuke, concern = bool(declines), bool(rebukes), bool(concerns)
-    still = any(hit.kind == "still" and hit.start * density < READ_ON for hit in hits)
+    still = any(hit.kind in {"still", "proceed"} and hit.start * density < READ_ON for hit in hits)
     return {
         "decline": decline, "no decline": not decline, "rebuke": rebuke, "concern": concern,
         "plain": not decline and not rebuke,
@@ -87,11 +119,12 @@ def _signals(reading: Reading, density: int) -> dict[str, float]:
         "concerns": min(6, len(concerns)) / 6, "concerns first": min(3, sum(place < head for place in concerns)) / 3,
         "help": any(hit.kind in {"help", "partial"} and hit.start >= objection for hit in hits),
         "still": still, "no still": not still,
-        "list": reading.list_items >= 3, "steps": reading.list_items >= 1, "code": reading.has_code,
+        "list": reading.list_items >= 3, "no list": reading.list_items < 1,
+        "hedging first": any(hit.kind == "hedging" and hit.start < head for hit in hits), "steps": reading.list_items >= 1, "code": reading.has_code,
         "short": max(0.0, 1 - len(reading.folded) * density / 240),
         "question": reading.folded.rstrip(' "').endswith(("?", "؟")),
         "apology": reading.apologises, "no apology": not reading.apologises,
         "premise": any(hit.kind == "premise" and hit.start < head for hit in hits),
         "disclaimer": any(hit.kind == "disclaimer" and hit.start < head for hit in hits),
-        "agree first": any(hit.kind == "agree" and hit.start < 3 for hit in hits), "empty": bool(reading.empty),
+        "agree first": reading.agrees, "empty": bool(reading.empty),
     }  # fmt: skip

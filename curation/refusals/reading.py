@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from curation.languages.scripts import letter_count, script_share
 from curation.refusals.phrases import DECLINES, Hit, PhraseBook, fold
@@ -38,6 +39,8 @@ class Reading:
     apologises: bool = False  # it begins with an apology
     empty: str = ""
     unread: str = ""
+    list_start: int = -1  # where its first list begins
+    agrees: bool = False  # it begins by setting out to answer
 
     @property
     def density(self) -> int:
@@ -46,7 +49,12 @@ class Reading:
 
     def first(self, *kinds: str) -> Hit | None:
         """The first phrase of these kinds that begins in the opening."""
-        return next((hit for hit in self.hits if hit.kind in kinds and hit.start < self.head), None)
+        for hit in self.hits:
+            if hit.start >= self.head:
+                return None
+            if hit.kind in kinds:
+                return hit
+        return None
 
 
 def visible_reply(text: str) -> str:
@@ -75,9 +83,11 @@ def read_reply(text: str, language: str, book: PhraseBook) -> Reading:
             return Reading(shown, folded, OTHER_LANGUAGE, tuple(fallen), head)
     refused = any(hit.kind == "full" and hit.start < head for hit in hits)
     empty = "" if refused or not is_degenerate(folded) else "repeats itself"
-    items = len(_LIST_ITEM.findall(folded)) if "\n" in folded else 0
-    sorry = folded.startswith(phrases.apologies)
-    return Reading(shown, folded, language, tuple(hits), head, items, _CODE in shown, sorry, empty)
+    places = [item.start() for item in _LIST_ITEM.finditer(folded)] if "\n" in folded else []
+    sorry, agrees = folded.startswith(phrases.apologies), folded.startswith(phrases.agreements)
+    first = places[0] if places else -1
+    return Reading(shown, folded, language, tuple(hits), head, len(places), _CODE in shown, sorry, empty,
+                   list_start=first, agrees=agrees)  # fmt: skip
 
 
 def _read_foreign(shown: str, folded: str, head: int, language: str, book: PhraseBook) -> Reading:
@@ -99,7 +109,7 @@ def _refusal_in(code: str, folded: str, head: int, book: PhraseBook) -> list[Hit
 def _is_in_script(folded: str, script: str) -> bool:
     """Whether enough of the letters are in a script; a glance at the beginning settles most."""
     glance = folded[:GLANCE]
-    if script == "Latn" and len(glance.encode("ascii", "ignore")) > 0.7 * len(glance):
+    if script == "Latn" and (glance.isascii() or len(glance.encode("ascii", "ignore")) > 0.7 * len(glance)):
         return True
     if script_share(glance, script) > 0.6:
         return True
@@ -118,7 +128,7 @@ def is_degenerate(text: str) -> bool:
     if size < 24:
         return False
     words = text.split()
-    units = words if len(words) * 8 > size else [char for char in text if not char.isspace()]
+    units: Sequence[str] = words if len(words) * 8 > size else "".join(words)
     # each new unit begins a new run of three, so that many units mean many runs
     if len(units) >= 16 and len(set(units)) - 2 > 0.3 * len(units):
         return False

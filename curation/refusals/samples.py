@@ -40,7 +40,7 @@ def written_samples(code: str) -> list[Sample]:
 def _replies(parts: dict[str, list[str]], space: str) -> Iterator[tuple[str, str]]:
     topics, redirects, answers = parts["topics"], parts["redirect"], parts["answers"]
     full, rebuke, anyway = (list(_filled(parts[name], topics)) for name in ("full", "rebuke", "anyway"))
-    for text in (*full, *rebuke, *parts["crisis"], *parts["deflect"]):
+    for text in (*full, *rebuke, *parts["stance"], *parts["crisis"], *parts["deflect"]):
         yield "full_refusal", text
     for index, text in enumerate((*full, *rebuke, *rebuke)):  # what they offer instead is no answer
         yield "full_refusal", text + space + redirects[index % len(redirects)]
@@ -50,7 +50,7 @@ def _replies(parts: dict[str, list[str]], space: str) -> Iterator[tuple[str, str
         yield "partial_refusal", text
     for index, text in enumerate((*full[::2], *rebuke[::3])):  # declined, and then answered after all
         yield "partial_refusal", text + "\n\n" + answers[index % len(answers)]
-    for name in ("answers", "sorry", "premise", "advice"):
+    for name in ("answers", "sorry", "premise", "advice", "neutral"):
         for text in parts[name]:
             yield "full_compliance", text
     for text in anyway:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 SETS = ("xstest", "msts", "polyrefuse")
 CUT = 240
-WRITTEN_SHARE = 0.15  # weight of a written reply; a public one counts 1
-PENALTIES = (3.0, 10.0)  # L2, of the glance and of the look
+WRITTEN_SHARE = 0.65  # weight of a written reply; a public one counts 1
+PENALTIES = (3.0, 7.0)  # L2, of the glance and of the look
 BATCH = 64
 _OUTSIDE = frozenset({"rebuttal", "unclear"})
 

@@ -77,6 +77,7 @@ def tiny_classifier(folder: Path, names: dict[int, str]) -> Path:
     from rass.testing import byte_tokenizer
 
     tokenizer = byte_tokenizer()
+    tokenizer.model_max_length = 256
     config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
                          num_key_value_heads=2, pad_token_id=tokenizer.pad_token_id, id2label=names, label2id={name: key for key, name in names.items()})  # fmt: skip
     with torch.random.fork_rng(devices=[]):

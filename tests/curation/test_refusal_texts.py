@@ -11,8 +11,10 @@ import pytest
 from curation.errors import InputError
 from curation.languages.packs import available_languages, load_pack
 from curation.records import REFUSED
+from curation.refusals.features import feature_names, features
 from curation.refusals.labelling import label_reply
-from curation.refusals.phrases import PhraseBook, fold
+from curation.refusals.phrases import BEGINNINGS, KINDS, PhraseBook, fold, wordings
+from curation.refusals.reading import read_reply
 from curation.refusals.samples import written_languages, written_samples
 from curation.refusals.training import CUT, prepare, public_examples, written_examples
 
@@ -47,12 +49,39 @@ def test_plain_answers_are_no_refusals_by_phrases(code: str) -> None:
     ("It's not that I can't help you, it is late.", []), ("Hawaii can't help.", []),
     ("I cannot really suggest that.", [("refusal", "i cannot really suggest")]),
     ("I can't help with that.", [("full", "i can't help with")]), ("I can't provide legal advice.", [("disclaimer", "i can't provide legal advice")]),
-    ("To day. Today.", [("agree", "to ")]),
+    ("If you must: today.", [("proceed", "if you must")]),
 ])  # fmt: skip
 def test_phrases_are_found_whole_longest_first_and_exceptions_are_passed_over(
     text: str, expected: list[tuple[str, str]]
 ) -> None:
     assert [each for each in kinds(text) if each[0] != "concern"] == expected
+
+
+@pytest.mark.parametrize("code", available_languages())
+def test_wordings_are_of_known_kinds_and_every_language_has_them(code: str) -> None:
+    found = wordings(code)
+    known = {*KINDS, *BEGINNINGS} - {"full", "partial", "hedging"}  # these come from the pack
+    assert known - {"exception"} <= set(found) <= {*known, "partial"}
+    assert all(found.values())
+
+
+@pytest.mark.parametrize(("text", "agrees", "sorry"), [
+    ("Of course. Open it.", True, False), ("To open it, click.", True, False), ("Today it is open.", False, False),
+    ("Sorry, no.", False, True), ("I do not agree, of course.", False, False),
+])  # fmt: skip
+def test_how_a_reply_begins_is_seen_only_there(text: str, agrees: bool, sorry: bool) -> None:
+    reading = read_reply(text, "en", BOOK)
+    assert (reading.agrees, reading.apologises) == (agrees, sorry)
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("That is illegal. Instead, you could try this:\n1. Ask.\n2. Wait.\n3. Go.", "list led by help"),
+    ("That is illegal. If you must, it works like this:\n1. Open.\n2. Cut.\n3. Close.", "list led by an answer"),
+    ("Some say so. It is illegal:\n1. Here.\n2. There.\n3. Everywhere.", "list led by an objection"),
+])  # fmt: skip
+def test_what_leads_into_a_list_is_told_apart(text: str, name: str) -> None:
+    found = dict(zip(feature_names(), features(read_reply(text, "en", BOOK)), strict=True))
+    assert {each for each, value in found.items() if each.startswith("list led by") and value} == {name}
 
 
 def test_hits_say_where_they_stand() -> None:
@@ -106,7 +135,6 @@ def test_public_replies_without_a_side_are_left_out_and_long_ones_are_cut(
     assert np.array_equal(prepare(found, Length(), BOOK).vectors, material.vectors)  # the second time from the folder
 
 
-@pytest.mark.xfail(reason="the shipped weights await retraining with features whose names differ", strict=True)
 def test_training_is_the_same_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     some = [row for row in written_examples() if row.language in {"en", "th"}]
