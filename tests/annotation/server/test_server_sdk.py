@@ -1,7 +1,4 @@
-"""The SDK's own integration tests, unmodified, against our server. They are downloaded, never kept here.
-
-They take two minutes on two busy cores, so they are left out unless asked for: ``scripts/test -m nightly``.
-"""
+"""The SDK's own integration tests, unmodified, against our server. They are downloaded, never kept here."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ import pytest
 from annotation.server import ServerInfo
 from tests.annotation.server.sdist import unpacked
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(1200)]
 
 HERE = Path(__file__).parent
 VERSION = "2.8.0"
