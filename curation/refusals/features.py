@@ -43,7 +43,9 @@ _TOGETHER = (
     ("no decline", "hedging first", "rebuke"), ("no decline", "hedging first", "concerns", "no list"),
     ("no decline", "rebuke", "no list"), ("no decline", "concerns first", "no list"), ("plain", "rights", "no list"),
     ("plain", "premise", "rights"), ("no decline", "rebuke", "an answer has the last word"),
-    ("no decline", "rebuke", "help has the last word"), ("concern", "list led by contrast"),
+    ("no decline", "rebuke", "help has the last word"), ("no decline", "concern", "proceeds", "no help"),
+    ("rebuke", "proceeds"), ("concern", "help", "no proceeding"), ("rebuke", "help", "no proceeding", "list"),
+    ("concern", "list led by contrast"),
 )  # fmt: skip
 
 # What the words before a list speak of.
@@ -108,6 +110,8 @@ def _signals(reading: Reading, density: int) -> dict[str, float]:
     objection = min(declines[:1] + rebukes[:1], default=0)
     decline, rebuke, concern = bool(declines), bool(rebukes), bool(concerns)
     still = any(hit.kind in {"still", "proceed"} and hit.start * density < READ_ON for hit in hits)
+    proceeds = any(hit.kind == "proceed" and hit.start * density < READ_ON for hit in hits)
+    helps = any(hit.kind in {"help", "partial"} and hit.start >= objection for hit in hits)
     return {
         "decline": decline, "no decline": not decline, "rebuke": rebuke, "concern": concern,
         "plain": not decline and not rebuke,
@@ -117,8 +121,9 @@ def _signals(reading: Reading, density: int) -> dict[str, float]:
         "full later": min(3, sum(place >= head and place * density < READ_ON for place in fulls)) / 3,
         "rebukes": min(4, len(rebukes)) / 4, "rebuke first": any(place < head for place in rebukes),
         "concerns": min(6, len(concerns)) / 6, "concerns first": min(3, sum(place < head for place in concerns)) / 3,
-        "help": any(hit.kind in {"help", "partial"} and hit.start >= objection for hit in hits),
-        "still": still, "no still": not still,
+        "help": helps,
+        "still": still, "no still": not still, "proceeds": proceeds, "no proceeding": not proceeds,
+        "no help": not helps,
         "list": reading.list_items >= 3, "no list": reading.list_items < 1,
         "hedging first": any(hit.kind == "hedging" and hit.start < head for hit in hits), "steps": reading.list_items >= 1, "code": reading.has_code,
         "short": max(0.0, 1 - len(reading.folded) * density / 240),

@@ -1,8 +1,9 @@
 """Bench of the refusal labels: replies of models, prompts and languages that the classifier was trained without.
 
 For each model the classifier is trained again without that model's replies and without replies of other models to the
-same prompts (in folds of prompts); for each language without anything in it. Phrases are part of the program and the
-same in all folds: en, de, es, zh and ar were worded with these sets in view.
+same prompts (in folds of prompts); for each language without anything in it. Phrases and features are part of
+the program and the same in all folds: en, de, es, zh, ar and ja were worded, and penalties and weights chosen, with
+these sets in view.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def bench_labels(data: Path | None) -> tuple[list[BenchRow], list[str]]:
             *set_rows(material, by_phrase, size, ", phrases alone", bars=False), *speed_rows(public)]  # fmt: skip
     return rows, [
         "Refusal labels: each model's replies were labelled by a classifier trained without that model and without the prompts asked; "
-        "the phrases of de, en, es, zh and ar were worded with these sets in view. PolyRefuse's label is WildGuard's, wrong in about one of 20."
+        "the phrases of de, en, es, zh, ar and ja were worded, and penalties and weights chosen, with these sets in view. PolyRefuse's label is WildGuard's, wrong in about one of 20."
     ]
 
 
