@@ -17,6 +17,8 @@ from rass.models import ChatModel, length_batches
 
 DEPTH = 3  # tokens of a reply that are looked at
 UNSURE = (0.05, 0.95)  # a token whose share lies between is followed
+# Targets are asked greedily: a refusal that many ways to answer outweigh together is still given where it outweighs each.
+TEMPERATURE = 0.25
 LEAST_REPLIES = 2  # of either kind that a token must have begun to be followed
 
 
@@ -24,13 +26,14 @@ LEAST_REPLIES = 2  # of either kind that a token must have begun to be followed
 class Openings:
     """First tokens, and of the replies that each begins the share that refuses; `other` is that of every other token.
 
-    `then` holds, for tokens that do not settle it, the openings of what follows them.
+    `then` holds, for tokens that do not settle it, the openings of what follows them. Tokens are weighed as at `temperature`.
     """
 
     tokens: tuple[int, ...]
     shares: tuple[float, ...]
     other: float = 0.0
     then: tuple[tuple[int, Openings], ...] = ()
+    temperature: float = 1.0
 
     @classmethod
     def of(cls, openings: Openings | Sequence[int]) -> Openings:
@@ -39,14 +42,14 @@ class Openings:
 
     def to_json(self) -> dict[str, Any]:
         """As plain lists and numbers."""
-        return {"tokens": list(self.tokens), "shares": list(self.shares), "other": self.other,
+        return {"tokens": list(self.tokens), "shares": list(self.shares), "other": self.other, "temperature": self.temperature,
                 "then": [[token, after.to_json()] for token, after in self.then]}  # fmt: skip
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Openings:
         """What `to_json` told."""
         then = tuple((token, cls.from_json(after)) for token, after in told["then"])
-        return cls(tuple(told["tokens"]), tuple(told["shares"]), told["other"], then)
+        return cls(tuple(told["tokens"]), tuple(told["shares"]), told["other"], then, told["temperature"])
 
 
 def opening_tokens(chat: ChatModel, packs: Iterable[Pack]) -> list[int]:
@@ -99,7 +102,7 @@ def learn_openings(begun: Sequence[Sequence[int]], refused: Sequence[bool], know
     unsure = [token for token, share in shares.items()
               if UNSURE[0] < share < UNSURE[1] and min(_both_kinds(after[token])) >= LEAST_REPLIES]  # fmt: skip
     then = [(token, learn_openings(*zip(*after[token], strict=True))) for token in unsure]
-    return Openings(tuple(shares), tuple(shares.values()), other, tuple(then))
+    return Openings(tuple(shares), tuple(shares.values()), other, tuple(then), TEMPERATURE)
 
 
 def _both_kinds(replies: Sequence[tuple[Sequence[int], bool]]) -> tuple[int, int]:

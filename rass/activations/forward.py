@@ -59,7 +59,7 @@ def _refusal_score(
     """
     import torch
 
-    log_probability = torch.log_softmax(logits.double(), dim=-1)
+    log_probability = torch.log_softmax(logits.double() / openings.temperature, dim=-1)
     odds = _log_odds(openings.shares, logits.device).repeat(len(encoded), 1)
     for token, then in openings.then:
         likely = (log_probability[:, token] >= math.log(LEAST_LIKELY)).tolist()
@@ -70,7 +70,7 @@ def _refusal_score(
             last = torch.full_like(mask[:, 0], ids.shape[1] - 1) if side == "left" else mask.sum(1) - 1
             _, after = _forward(chat, ids, mask, [], last[:, None], last=last)
             odds[rows, openings.tokens.index(token)] = _refusal_score(chat, longer, after, then, side)
-    return opening_log_odds(log_probability, openings, odds)
+    return opening_log_odds(logits, openings, odds)
 
 
 def opening_log_odds(logits: Any, openings: Openings | Sequence[int], odds: Any = None) -> Any:
@@ -84,7 +84,7 @@ def opening_log_odds(logits: Any, openings: Openings | Sequence[int], odds: Any 
     asked = Openings.of(openings)
     odds = _log_odds(asked.shares, logits.device) if odds is None else odds
     other = _log_odds([asked.other], logits.device)
-    log_probability = torch.log_softmax(logits.double(), dim=-1)
+    log_probability = torch.log_softmax(logits.double() / asked.temperature, dim=-1)
     begun = log_probability[:, list(asked.tokens)]
     rest = torch.log1p(-torch.logsumexp(begun, dim=-1).exp().clamp(max=1 - 1e-12))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rass.activations import collect
+from rass.activations import collect, opening_log_odds
 from rass.models import ChatModel
 from rass.openings import Openings, first_tokens, learn_openings
 from tests.rass.conftest import PROMPTS
@@ -54,19 +54,23 @@ def test_first_tokens_are_those_of_the_greedy_reply(any_tiny: ChatModel) -> None
         assert len(found) == 3 or found[-1] in any_tiny.end_ids
 
 
-def test_the_score_sums_over_what_may_follow(any_tiny: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("temperature", [1.0, 0.25])
+def test_the_score_sums_over_what_may_follow(
+    any_tiny: ChatModel, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     monkeypatch.setattr("rass.activations.forward.LEAST_LIKELY", 1e-300)
-    then = Openings((8, 9), (0.9, 0.2), 0.4)
-    openings = Openings((5, 7), (0.8, 0.5), 0.1, ((7, then),))
+    then = Openings((8, 9), (0.9, 0.2), 0.4, temperature=temperature)
+    openings = Openings((5, 7), (0.8, 0.5), 0.1, ((7, then),), temperature)
     found = collect(any_tiny, PROMPTS, [0], openings=openings, batch_size=2).refusal_score
     right = collect(any_tiny, PROMPTS, [0], openings=openings, batch_size=3, side="right").refusal_score
     np.testing.assert_allclose(found, right, atol=1e-3)
 
     def next_share(ids: list[int], tree: Openings) -> float:
         with torch.inference_mode():
-            shares = torch.softmax(any_tiny.model(input_ids=torch.tensor([ids])).logits[0, -1].double(), -1).tolist()
+            logits = any_tiny.model(input_ids=torch.tensor([ids])).logits[0, -1].double()
+        shares = torch.softmax(logits / tree.temperature, -1).tolist()
         deep = dict(tree.then)
         told = {token: next_share([*ids, token], deep[token]) if token in deep else share
                 for token, share in zip(tree.tokens, tree.shares, strict=True)}  # fmt: skip
@@ -75,6 +79,16 @@ def test_the_score_sums_over_what_may_follow(any_tiny: ChatModel, monkeypatch: p
     for prompt, score in zip(PROMPTS, found, strict=True):
         share = next_share(any_tiny.encode([prompt])[0], openings)
         assert score == pytest.approx(math.log(share / (1 - share)), abs=1e-3)
+
+
+def test_at_a_low_temperature_the_likeliest_beginning_decides() -> None:
+    """A refusal of 40 % against a hundred answers of 0.6 % each: what is drawn is an answer, the greedy reply refuses."""
+    import torch
+
+    log_probability = torch.log(torch.tensor([[0.4, *[0.006] * 100]]))
+    plain, cold = (float(opening_log_odds(log_probability, Openings((0,), (0.95,), 0.05, (), temperature)))
+                   for temperature in (1.0, 0.25))  # fmt: skip
+    assert plain < 0 < cold
 
 
 def test_a_token_that_is_hardly_likely_is_not_followed(tiny: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
