@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from curation.errors import MorbenchError, StorageError
+from curation.errors import MorbenchError
 
 # command -> (module whose `app` holds it, panel in the help, help line)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -56,6 +57,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is to be run."""
         if args[0] not in COMMANDS:
+            self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}  # to say which was meant
             return super().resolve_command(ctx, args)
         return args[0], load_command(args[0]), args[1:]
 
@@ -99,16 +101,12 @@ def main() -> None:
             raise
         _fail(exc)
     except OSError as exc:
-        import errno
+        from curation.storage import storage_error
 
-        if debug or exc.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        told = storage_error(exc, Path(os.fsdecode(exc.filename)) if isinstance(exc.filename, (str, bytes)) else None)
+        if debug or told is None:
             raise
-        _fail(
-            StorageError(
-                "no space left on the disk" + (f" of {exc.filename}" if exc.filename else ""),
-                fix="free some space and run the same command again: finished work is kept",
-            )
-        )
+        _fail(told)
 
 
 def _fail(exc: MorbenchError) -> None:

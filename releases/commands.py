@@ -93,11 +93,14 @@ def _show_state(workspace: object, as_json: bool) -> None:
                    "report": str(report) if report.exists() else None, "argilla": place})  # fmt: skip
         return
     languages = workspace.config.project.languages
-    show_table(
-        "what happened",
-        ("", "", *languages, "all"),
-        [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in rows],
-    )
+    if not rows:
+        print(f"nothing has happened yet; next: morbench run --project {workspace.root}")
+    else:
+        show_table(
+            "what happened",
+            ("", "", *languages, "all"),
+            [(row.stage, row.detail, *(row.counts.get(code, 0) for code in languages), row.total) for row in rows],
+        )
     if report.exists():
         print(f"{'report':<12} {report}")
     for name, value in place.items():
@@ -194,7 +197,7 @@ def score(
 
 
 @app.command()
-def report(project: Project = Path()) -> None:
+def report(project: Project = Path(), as_json: Json = False) -> None:
     """Write the HTML report: funnel, margins by language, rates, samples. One file, readable offline.
 
     Example:  morbench report --project demo
@@ -204,4 +207,8 @@ def report(project: Project = Path()) -> None:
 
     workspace = Workspace.open(project)
     with workspace.locked():
-        print(run_report(workspace))
+        written = run_report(workspace)
+    if as_json:
+        show_json({"report": str(written)})
+    else:
+        print(written)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import NamedTuple
 
-from curation.records import Response, Triage, Verdict
+from curation.records import RefusalLabel, Response, Triage, Verdict
 from curation.workspace import CHOSEN, Workspace
 
 
@@ -55,7 +55,11 @@ def funnel(workspace: Workspace) -> list[FunnelRow]:
                 )
             )
     alive = {row.id: row for row in workspace.alive(CHOSEN) if row.category != "harmless"}
-    add("labelled", "alive, answered by every target", [row.language for row in alive.values()])
+    labelled = {(row.prompt_id, row.target) for row in workspace.table(RefusalLabel).rows()}
+    asked = {code: [target.name for target in workspace.config.targets_for(code)] for code in workspace.packs}
+    add("labelled", "alive, answered by every target",
+        [row.language for row in alive.values()
+         if (names := asked.get(row.language)) and all((row.id, name) in labelled for name in names)])  # fmt: skip
     queued = [row for row in workspace.table(Triage).rows() if row.batch and row.prompt_id in prompts]
     for lane in ("confirm", "decide", "control", "audit"):
         add("queued", lane, [prompts[row.prompt_id].language for row in queued if row.lane == lane])

@@ -38,7 +38,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ReleaseError(f"{folder} has no {MANIFEST}", fix="give the folder of a release") from None
+        raise ReleaseError(
+            f"{folder} has no {MANIFEST}", fix="give the folder of a version, or make one with `morbench release build`"
+        ) from None
     except ValueError as exc:
         raise ReleaseError(f"{folder / MANIFEST} is not valid JSON: {exc}", fix="build the release again") from None
     missing = [

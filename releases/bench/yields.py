@@ -1,7 +1,7 @@
 """Bench `rass`, the yield: which share of fluent candidates is benign and refused by the target.
 
 Writers run in a project of their own, toward the boundary and without it: evolution as a walk with the same operators and no
-margin, steered sampling unsteered and unsorted. Refused is what the target's generated reply says, never the margin;
+margin, steered sampling unsteered, after any seeds, and unsorted. Refused is what the target's generated reply says, never the margin;
 benign is what construction and the harm classifier say (rass/benign.py), which know nothing of the target.
 """
 
@@ -11,19 +11,18 @@ import dataclasses
 import importlib
 import json
 import math
-import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from curation.config import FILE_NAME, CandidatesSection, WriterSection
+from curation.config import FILE_NAME, WriterSection
 from curation.languages.identification import identify_texts
 from curation.languages.identifiers import primary
 from curation.languages.packs import load_pack
 from curation.rates import Rate, wilson
-from curation.records import REFUSED, Prompt, digest, make_prompt
+from curation.records import REFUSED, Prompt, digest
 from curation.refusals.labelling import label_texts
 from curation.storage import write_text
 from curation.workspace import Workspace
@@ -52,8 +51,6 @@ PROJECT = """
 [project]
 name = "yield"
 languages = {languages}
-[candidates]
-steering = {steering}
 [[targets]]
 name = "target"
 model = "{target}"
@@ -87,7 +84,6 @@ def yield_rows(folder: Path, languages: Sequence[str], *, target: str = "referen
     """All rows for some languages; the project is made in `folder`, and `listed` gets the file for people to check."""
     mix = MIX if mix is None else mix
     workspace = prepare(folder / "toward", languages, target)
-    without = _unsteered(workspace, folder / "unsteered") if mix.get("sampling") else workspace
     judge = Prover(workspace, target)
     rows: list[BenchRow] = []
     pairs: dict[str, list[tuple[Rate, Rate]]] = defaultdict(list)
@@ -102,7 +98,7 @@ def yield_rows(folder: Path, languages: Sequence[str], *, target: str = "referen
         if "evolution" in written:
             blind["evolution"] = unguided(workspace, language, mix["evolution"])
         if "sampling" in written:
-            blind["sampling"] = unsteered(without, language, mix["sampling"])
+            blind["sampling"] = unsteered(workspace, language, mix["sampling"])
         for name, prompts in blind.items():
             aimless = judge.tried(prompts)
             pair = share(tried[name]), share(aimless)
@@ -125,24 +121,12 @@ def yield_rows(folder: Path, languages: Sequence[str], *, target: str = "referen
 
 def prepare(folder: Path, languages: Sequence[str], target: str) -> Workspace:
     """A project with one target, its seeds answered and its boundary fitted."""
-    workspace = _project(folder, languages, target, CandidatesSection().steering)  # type: ignore[call-arg]
+    write_text(folder / FILE_NAME, PROJECT.format(languages=json.dumps(list(languages)), target=target))
+    workspace = Workspace.open(folder)
     run_seeds(workspace)
     run_respond_seeds(workspace)
     boundary_for(workspace, workspace.config.targets[0])
     return workspace
-
-
-def _project(folder: Path, languages: Sequence[str], target: str, steering: Sequence[float]) -> Workspace:
-    settings = {"languages": json.dumps(list(languages)), "steering": json.dumps(list(steering)), "target": target}
-    write_text(folder / FILE_NAME, PROJECT.format(**settings))
-    return Workspace.open(folder)
-
-
-def _unsteered(workspace: Workspace, folder: Path) -> Workspace:
-    """The same project, seeds, replies and boundary, with a coefficient of 0 alone."""
-    shutil.copytree(workspace.root, folder, dirs_exist_ok=True)
-    config = workspace.config
-    return _project(folder, config.project.languages, config.targets[0].model, (0.0,))
 
 
 def written_by(workspace: Workspace, writer: str, count: int, language: str) -> list[Prompt]:
@@ -166,13 +150,13 @@ def unguided(workspace: Workspace, language: str, count: int) -> list[Prompt]:
 
 
 def unsteered(workspace: Workspace, language: str, count: int) -> list[Prompt]:
-    """Every fluent sample of coefficient 0, wherever it lies."""
-    found = sampling.write(task_for(workspace, "sampling", count, language))
-    fluent = [json.loads(row.evidence)["text"] for row in found.rejects
-              if row.reason in {"farther_from_boundary", "answered_side"}]  # fmt: skip
-    return found.rows + [
-        make_prompt(text, language, category="unsorted", intent="unknown", method="sampling") for text in fluent
-    ]
+    """As many samples of the same generator, without steering and after any benign seeds; every fluent one."""
+    task = task_for(workspace, "sampling", count, language)
+    sampler = sampling.Sampler(task)
+    sampler.shots = task.benign
+    trial = sampling.Trial(sampling.Setting(sampler.layers[0], 0.0))
+    sampler.draw(trial, count)
+    return [draft.prompt for draft in trial.drafts if not draft.reason]
 
 
 @dataclasses.dataclass

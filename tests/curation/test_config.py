@@ -39,12 +39,35 @@ def test_mistakes_are_one_line(tmp_path: Path, text: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("old", "new", "line", "said"), [
+    ("count = 48", "count = -1", 'count = -1', "writers.2.count"),
+    ("per_language = 60", "per_language = 1000", "per_language = 1000", "queue.per_language"),
+    ("quotas = {}", "quotas = { en = 1000 }", "quotas = { en", "queue.quotas.en"),
+    ('model = "reference-en"', 'modl = "reference-en"', 'modl = "reference-en"', "did you mean 'model'"),
+    ('name = "reference-en"\n', "", "[[targets]]\nmodel", "'targets.1.name' is missing"),
+    ("[queue]", "[qeue]", "[qeue]", "did you mean 'queue'"),
+    ("[project]", "colour = 1\n[project]", "colour", "unknown key 'colour'"),
+], ids=["second of a kind", "key of two sections", "nested", "misspelt", "missing", "section", "before sections"])  # fmt: skip
+def test_the_line_is_that_of_the_key_in_its_own_section(
+    tmp_path: Path, old: str, new: str, line: str, said: str
+) -> None:
+    text = config_text("demo", ("en",))
+    assert text.count(old) == 1
+    text = text.replace(old, new)
+    number = text[: text.index(line)].count("\n") + 1
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(tmp_path, text)
+    assert f"morbench.toml, line {number}: " in str(caught.value)
+
+
 def test_not_utf8_and_not_there(tmp_path: Path) -> None:
     (tmp_path / "morbench.toml").write_bytes(b"# caf\xe9\n")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "morbench.toml")
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "morbench.toml" / "morbench.toml")
 
 
 def test_settings_cannot_be_changed_after_reading(tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def test_language_status_and_check(tmp_path: Path) -> None:
     assert result.exit_code == 1 and "at least 40 are needed" in result.stdout
 
 
+def test_a_language_is_not_looked_at_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    for command in (("status",), ("check", "es", "--quick")):
+        with pytest.raises(InputError, match="no folder"):
+            call("language", *command, "-p", tmp_path / "none")
+
+
 def test_importing_the_commands_loads_nothing_heavy() -> None:
     heavy = "torch transformers numpy pyarrow rich.table py3langid pydantic"
     code = f"import curation.cli, sys; print([name for name in {heavy.split()!r} if name in sys.modules])"

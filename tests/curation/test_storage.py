@@ -31,6 +31,16 @@ def test_a_full_disk_is_one_line_that_names_the_folder(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_path_where_no_file_can_be_is_one_line(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "x")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "x", tmp_path / "file" / "deep" / "x", tmp_path / "folder"):
+        with pytest.raises(StorageError, match="in the way") as caught:
+            write_text(path, "y")
+        assert str(path) in str(caught.value)
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["file", "folder"]
+
+
 def test_other_os_errors_pass_through(tmp_path: Path) -> None:
     with pytest.raises(OSError) as caught, storage_errors(tmp_path):
         raise OSError(errno.EIO, "broken disk")

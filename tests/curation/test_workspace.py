@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.errors import ConfigError, InputError, WorkspaceError
+from curation.errors import ConfigError, InputError, StorageError, WorkspaceError
 from curation.records import Identification, Prompt, Reject
 from curation.steps import Output, Step
 from curation.testing import mutation, seed
@@ -27,6 +27,29 @@ def test_an_unknown_language_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('["en"]', '["xx"]', 1))
     with pytest.raises(ConfigError, match="no language pack 'xx'"):
         Workspace.open(workspace.root)
+
+
+@pytest.mark.parametrize(("old", "new", "place"), [
+    ("quotas = {}", "quotas = { xx = 3 }", "queue.quotas"),
+    ("languages = []  # empty: every language of the project\n", 'languages = ["xx"]\n', "writer 'mutation'"),
+    ('languages = ["en"]  # empty', 'languages = ["xx"]  # empty', "target 'reference-en'"),
+])  # fmt: skip
+def test_an_unknown_language_is_refused_wherever_it_stands(tmp_path: Path, old: str, new: str, place: str) -> None:
+    path = Workspace.create(tmp_path / "a", ("en",)).root / "morbench.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"no language pack 'xx' in {place}"):
+        Workspace.open(path.parent)
+
+
+def test_what_cannot_be_a_project_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no language for"):
+        Workspace.create(tmp_path / "a", ())
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="in the way"):
+        Workspace.create(tmp_path / "file" / "a", ("en",))
+    config = Workspace.create(tmp_path / ("w" * 80), ("en", "en")).config
+    assert (config.project.name, config.project.languages) == ("w" * 64, ("en",))
 
 
 def test_a_second_writer_fails_at_once_and_the_lock_is_given_back(workspace: Workspace) -> None:

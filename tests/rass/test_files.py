@@ -21,6 +21,14 @@ def test_no_output_is_refused(tmp_path: Path) -> None:
         probe_file(write(tmp_path / "in.jsonl", [{"prompt": "Hi"}]), None, "tiny", "en")
 
 
+def test_no_margin_is_measured_for_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", [{"prompt": "Hi"}])
+    with pytest.raises(InputError, match="overwrite"):
+        probe_file(source, source, "no model", "en")
+    with pytest.raises(InputError, match="unknown kind of file"):
+        probe_file(source, tmp_path / "out.txt", "no model", "en")
+
+
 def test_a_language_without_a_pack_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", [{"prompt": "Hi", "language": "tlh"}])
     with pytest.raises(InputError, match="tlh") as found:
@@ -50,4 +58,4 @@ def test_margins_are_written_beside_the_rows(
     assert [row["prompt"] for row in rows] == ["How do I kill weeds?", "<script>x</script>\u202e"]
     assert rows[0]["note"] == "kept"
     assert all(row["margin_low"] <= row["margin"] <= row["margin_high"] for row in rows)
-    assert shown["languages"][0][:2] == ("en", 2)
+    assert [(row["language"], row["rows"]) for row in shown["languages"]] == [("en", 2)]

@@ -159,7 +159,25 @@ def test_an_unknown_command_is_exit_2(morbench) -> None:  # type: ignore[no-unty
     code, _, err = morbench("frobnicate")
     assert code == 2
     assert "frobnicate" in err
+    assert "'status'" in morbench("statu")[2]
     assert "Traceback" not in err
+
+
+def test_a_version_that_is_not_built_is_one_line_that_says_how(tmp_path: Path, morbench) -> None:  # type: ignore[no-untyped-def]
+    Workspace.create(tmp_path / "demo", ("en",))
+    for command in ("score", "report"):
+        assert "morbench release build" in one_line(morbench(command, "-p", tmp_path / "demo"))
+    assert "next: morbench run" in morbench("status", "-p", tmp_path / "demo")[1]
+
+
+def test_a_file_that_may_not_be_touched_is_one_line(tmp_path: Path, morbench, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    Workspace.create(tmp_path / "demo", ("en",))
+
+    def denied(self: Workspace) -> None:
+        raise PermissionError(13, "Permission denied", str(self.root / ".lock"))
+
+    monkeypatch.setattr(Workspace, "locked", denied)
+    assert ".lock: Permission denied" in one_line(morbench("label", "-p", tmp_path / "demo"))
 
 
 def test_release_score_report_and_status(bench: Bench, morbench) -> None:  # type: ignore[no-untyped-def]
@@ -172,6 +190,7 @@ def test_release_score_report_and_status(bench: Bench, morbench) -> None:  # typ
         (code, side) for code in ("en", "es", "all") for side in ("over_refusal", "safety")
     }
     assert morbench("report", "-p", root)[1].strip() == str(root / "report/report.html")
+    assert json.loads(morbench("report", "-p", root, "--json")[1]) == {"report": str(root / "report/report.html")}
     code, out, _ = morbench("status", "-p", root)
     assert code == 0
     assert "draft" in out

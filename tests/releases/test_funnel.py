@@ -35,6 +35,15 @@ def test_counts(bench: Bench) -> None:
     }
 
 
+def test_what_was_not_labelled_for_every_target_is_not_counted_as_such(bench: Bench) -> None:
+    path = bench.workspace.root / "morbench.toml"
+    path.write_text(
+        path.read_text(encoding="utf-8") + '[[targets]]\nname = "second"\nmodel = "m"\nlanguages = ["es"]\n'
+    )
+    counts = next(row.counts for row in funnel(Workspace.open(bench.workspace.root)) if row.stage == "labelled")
+    assert counts == {"en": by_language(bench.kept)["en"]}
+
+
 def test_what_goes_in_comes_out_or_is_dropped(bench: Bench) -> None:
     totals: Counter[str] = Counter()
     for row in funnel(bench.workspace):

@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,10 +37,10 @@ from tests.annotation.sessions.conftest import review_project
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A project of two languages; its server takes any free port and is stopped at the end."""
-    workspace = review_project(tmp_path_factory.mktemp("sessions") / "bench", ("en", "ar"))
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Workspace]:
+    """A project of two languages for each test, because an audit leaves simulated answers out where people gave any."""
+    workspace = review_project(tmp_path / "bench", ("en", "ar"))
     yield workspace
     launch.down(server_home(workspace))
 
