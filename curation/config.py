@@ -177,10 +177,12 @@ def load_config(path: Path) -> Config:
     """Read and check morbench.toml; the error names file, line and key."""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(
             f"{path} does not exist", fix="run this in a project folder, or make one with `morbench init`"
         ) from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}", fix="check its owner and mode") from None
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path} is not UTF-8 (byte {exc.start})", fix="save it as UTF-8") from None
     try:
@@ -208,13 +210,13 @@ def parse_config(raw: dict[str, Any], path: Path, text: str = "") -> Config:
 
 
 def _explain(exc: ValidationError, path: Path, text: str) -> ConfigError:
-    first = exc.errors()[0]
+    errors = exc.errors()  # a misspelt key is also a missing one: what was written is told first
+    first = next((row for row in errors if row["type"] == "extra_forbidden"), errors[0])
     location = [str(part) for part in first["loc"]]
     key = ".".join(location)
     leaf = next((part for part in reversed(location) if not part.isdigit()), "")
-    lines = [number for number, line in enumerate(text.splitlines(), 1)
-             if re.match(rf"\s*\[*\s*{re.escape(leaf)}\b", line)]  # fmt: skip
-    where = f"{path}, line {lines[0]}" if lines else str(path)
+    line = _line_of(text, location)
+    where = f"{path}, line {line}" if line else str(path)
     if first["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         close = difflib.get_close_matches(leaf, known, n=1)
@@ -223,6 +225,23 @@ def _explain(exc: ValidationError, path: Path, text: str) -> ConfigError:
     if first["type"] == "missing":
         return ConfigError(f"{where}: {key!r} is missing", fix="add it; `morbench init` writes a complete file")
     return ConfigError(f"{where}: {key!r}: {first['msg']} (found {first['input']!r})", fix="correct that value")
+
+
+def _line_of(text: str, location: list[str]) -> int:
+    """The line of a key, or else of the table that it belongs to; 0 where neither is there."""
+    section, *rest = location
+    entry = int(rest[0]) if rest and rest[0].isdigit() else 0  # which of several [[tables]]
+    key = next((part for part in rest if not part.isdigit()), "")
+    assigned = re.compile(rf"\s*[\"']?{re.escape(key or section)}[\"']?\s*[=.]")
+    header, count, inside = 0, 0, not key  # a key of no table stands before the first one
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.match(r"\s*\[+\s*([\w.-]+)\s*\]+", line):
+            inside = found[1] == section and count == entry
+            count += found[1] == section
+            header = number if inside else header
+        elif inside and assigned.match(line):
+            return number
+    return header
 
 
 def _known_keys(location: list[str]) -> list[str]:

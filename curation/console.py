@@ -16,12 +16,15 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 
     lines = [[_cell(value) for value in row] for row in rows]
     numeric = [bool(lines) and all(_looks_numeric(line[index]) for line in lines) for index in range(len(columns))]
-    table = Table(title=Text(title), title_justify="left")
+    table = Table()
     for column, right in zip(columns, numeric, strict=True):
         table.add_column(Text(column), justify="right" if right else "left")
     for line in lines:
         table.add_row(*(Text(visible(value)) for value in line))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    # the title stands above the table, not in it, where a narrow table would break it
+    console.print(Text(visible(title)), soft_wrap=True)
+    console.print(table)
 
 
 def show_json(value: Any) -> None:

@@ -29,13 +29,13 @@ ENDINGS = (".jsonl", ".csv", ".parquet")
 
 def read_rows(path: Path, *, required: Sequence[str] = ("prompt",), language: str | None = None) -> list[Row]:
     """Read a file; each row has the required columns, a `language` (its own or the given one) and an `id`."""
-    reader = _by_ending(path, {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet})
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", fix="check the path") from None
     except OSError as exc:
         raise InputError(f"cannot read {path}: {exc.strerror}", fix="give a readable file") from None
+    reader = _by_ending(path, {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet})
     return [_complete(row, where, required, language) for where, row in reader(path, data, required)]
 
 

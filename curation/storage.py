@@ -14,24 +14,39 @@ from typing import BinaryIO
 from curation.errors import StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_PLACE = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG}
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a StorageError that names the path."""
+    """Turn a full or read-only disk, or a path where no file can be, into a StorageError that names the path."""
     try:
         yield
     except OSError as exc:
-        if exc.errno in _FULL:
-            raise StorageError(
-                f"no space left on the disk of {path.parent}",
-                fix="free some space and run the same command again: finished work is kept",
-            ) from exc
-        if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise StorageError(
-                f"cannot write {path}: {exc.strerror}", fix="check the owner and mode of the folder"
-            ) from exc
-        raise
+        told = storage_error(exc, path)
+        if told is None and exc.errno in _NO_PLACE:
+            told = StorageError(
+                f"cannot write {path}: {exc.strerror}", fix="give another path: something is in the way there"
+            )
+        if told is None:
+            raise
+        raise told from exc
+
+
+def storage_error(exc: OSError, path: Path | None) -> StorageError | None:
+    """What to tell a person about a full disk or a file that may not be touched; None for other errors."""
+    if exc.errno in _FULL:
+        return StorageError(
+            "no space left on the disk" + (f" of {path.parent}" if path else ""),
+            fix="free some space and run the same command again: finished work is kept",
+        )
+    if exc.errno in _DENIED:
+        return StorageError(
+            f"cannot read or write {path or 'a file'}: {exc.strerror}",
+            fix="check the owner and mode of the file and its folder",
+        )
+    return None
 
 
 def write_atomically(path: Path, fill: Callable[[BinaryIO], object], *, mode: int = 0o644) -> None:

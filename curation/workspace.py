@@ -14,7 +14,7 @@ from curation.errors import ConfigError, InputError, WorkspaceError
 from curation.languages.packs import Pack, available_languages, load_pack
 from curation.records import Prompt, Reject
 from curation.steps import Outcome, Step, run_step
-from curation.storage import write_text
+from curation.storage import storage_errors, write_text
 from curation.tables import TABLES, Table
 
 IMPORT = "import-"  # steps that import sets are called this and the import's name
@@ -40,11 +40,13 @@ class Workspace:
                     f"{root / FILE_NAME}: no language pack {language!r} in project.languages",
                     fix=f"known: {', '.join(known)}; a new pack goes into {workspace.languages_folder}",
                 )
-        for target in workspace.config.targets:
-            for language in set(target.languages) - set(known):
+        config = workspace.config
+        named = [(f"target {row.name!r}", row.languages) for row in config.targets]
+        named += [(f"writer {row.name!r}", row.languages) for row in config.writers]
+        for place, languages in [*named, ("queue.quotas", tuple(config.queue.quotas))]:
+            for language in sorted(set(languages) - set(known)):
                 raise ConfigError(
-                    f"{root / FILE_NAME}: no language pack {language!r} in target {target.name!r}",
-                    fix=f"known: {', '.join(known)}",
+                    f"{root / FILE_NAME}: no language pack {language!r} in {place}", fix=f"known: {', '.join(known)}"
                 )
         return workspace
 
@@ -55,6 +57,8 @@ class Workspace:
             raise InputError(
                 f"{root / FILE_NAME} exists already", fix="choose another folder, or use this project as it is"
             )
+        if not languages:
+            raise InputError(f"no language for {root}", fix="give codes such as --languages en,es")
         known = available_languages(root / "languages")
         for language in languages:
             if language not in known:
@@ -62,8 +66,10 @@ class Workspace:
         name = "".join(
             char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in root.resolve().name
         )
-        (root / "languages").mkdir(parents=True, exist_ok=True)
-        write_text(root / FILE_NAME, config_text(name.strip("-._") or "benchmark", languages, seed))
+        with storage_errors(root):
+            (root / "languages").mkdir(parents=True, exist_ok=True)
+        name = name.strip("-._")[:64] or "benchmark"
+        write_text(root / FILE_NAME, config_text(name, tuple(dict.fromkeys(languages)), seed))
         return cls.open(root)
 
     @cached_property

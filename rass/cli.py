@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from curation.console import say, show_json, show_table
+from curation.console import say, show_json, show_table, visible
 from curation.options import Json, Project
 
 if TYPE_CHECKING:
@@ -116,13 +116,18 @@ def probe(
 
       morbench probe --project demo --report
 
+      morbench probe --project demo --directions
+
       morbench probe --redraw demo/report/probe/reference
     """
     if redraw is not None:
         from rass.report.pictures import redraw as draw_again
 
-        for path in draw_again(redraw):
-            say(str(path))
+        drawn = [str(path) for path in draw_again(redraw)]
+        if as_json:
+            show_json({"pictures": drawn})
+        else:
+            print("\n".join(map(visible, drawn)))
         return
     if file is not None:
         from rass.files import probe_file
@@ -131,7 +136,8 @@ def probe(
         if as_json:
             show_json(show)
         else:
-            show_table("margins", ("language", "rows", "mean P(refuses)", "refusing side"), show["languages"])
+            show_table("margins", ("language", "rows", "mean P(refuses)", "refusing side"),
+                       [tuple(row.values()) for row in show["languages"]])  # fmt: skip
         return
     from curation.workspace import Workspace
     from rass.probing import boundary_for, describe, run_probe
@@ -162,7 +168,7 @@ def probe(
 def select(project: Project = Path(), as_json: Json = False) -> None:
     """Choose among the measured candidates: near a boundary, benign by evidence that no target gave, fluent, of many meanings.
 
-    Every candidate that is not chosen keeps its reason in rejects/select. `[selection]` of morbench.toml sets the budgets.
+    Every candidate that is not chosen keeps its reason in rejects/select. `\\[selection]` of morbench.toml sets the budgets.
 
     Example:  morbench select --project demo
     """
@@ -219,6 +225,8 @@ def _show_directions(workspace: Workspace, as_json: bool) -> None:
     from rass.direction_candidates import candidate_directions
     from rass.direction_selection import select_direction
 
+    columns = ("layer", "token", "bypass", "induce", "KL", "lacks")
+    found = []
     for target in workspace.config.targets:
         candidates = candidate_directions(workspace, target)
         try:
@@ -229,14 +237,14 @@ def _show_directions(workspace: Workspace, as_json: bool) -> None:
             (each.direction.layer, each.direction.position, each.bypass, each.induce, each.kl, each.lacks)
             for each in candidates
         ]
-        columns = ("layer", "token", "bypass", "induce", "KL", "lacks")
-        if as_json:
-            show_json({"target": target.name, "selected": selected,
-                       "candidates": [dict(zip(columns, row, strict=True)) for row in rows]})  # fmt: skip
-        else:
+        found.append({"target": target.name, "selected": selected,
+                      "candidates": [dict(zip(columns, row, strict=True)) for row in rows]})  # fmt: skip
+        if not as_json:
             show_table(f"directions of {target.name}", columns,
                        [(*row[:2], *(f"{value:.3f}" for value in row[2:5]), row[5]) for row in rows])  # fmt: skip
             say(f"selected: {selected}")
+    if as_json:
+        show_json(found)
 
 
 @reference_app.command("fetch")

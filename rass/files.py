@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import InputError
-from curation.files import read_rows, write_rows
+from curation.files import check_output, read_rows, write_rows
 from curation.languages.packs import available_languages, load_pack
 from curation.records import REFUSED, make_prompt
 from curation.refusals.labelling import label_texts
@@ -19,8 +19,7 @@ from rass.replies import generate_replies
 
 def probe_file(file: Path, out: Path | None, target: str, language: str) -> dict[str, Any]:
     """Fit the target's boundary on the packs' seeds of the file's languages and write a margin to each row."""
-    if out is None:
-        raise InputError(f"no output for {file}", fix="add --out FILE")
+    target_file = check_output(out, file)
     rows = read_rows(file, required=("prompt",), language=language)
     codes = sorted({row["language"] for row in rows})
     missing = sorted(set(codes) - set(available_languages()))
@@ -50,10 +49,11 @@ def probe_file(file: Path, out: Path | None, target: str, language: str) -> dict
             projection=margin.projection,
             refusal_score=margin.refusal_score,
         )
-    write_rows(out, rows)
+    write_rows(target_file, rows)
     by_language: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         by_language[row["language"]].append(row["probability"])
     return {"out": str(out), "target": target, "layer": boundary.direction.layer,
-            "languages": [(code, len(found), round(sum(found) / len(found), 3), sum(value > 0.5 for value in found))
+            "languages": [{"language": code, "rows": len(found), "mean_probability": round(sum(found) / len(found), 3),
+                           "refusing_side": sum(value > 0.5 for value in found)}
                           for code, found in sorted(by_language.items())]}  # fmt: skip

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from curation.config import SelectionSection
 from curation.embedding import centre_by_language
+from curation.errors import WorkspaceError
 from curation.records import Margin, Prompt, Reject, Selection, canonical
 from curation.steps import Outcome, Output, Step
 from curation.workspace import CHECKED, QUEUED, Workspace
@@ -215,8 +216,12 @@ def fluency_of(workspace: Workspace, rows: list[Prompt]) -> list[float]:
         ]
         if not unsure or not targets:
             continue
-        screen = Screen.build(workspace.packs[language], [row for row in seeds if row.language == language],
-                              loaded(without_adapter(targets[0].model)), max_perplexity_ratio=ratio)  # fmt: skip
+        own = [row for row in seeds if row.language == language]
+        if not own:
+            raise WorkspaceError(
+                f"{workspace.root}: no seeds of {language} to compare with", fix="run `morbench generate` first"
+            )
+        screen = Screen.build(workspace.packs[language], own, loaded(without_adapter(targets[0].model)), max_perplexity_ratio=ratio)  # fmt: skip
         for row, nats in zip(unsure, surprise(screen.scorer, [row.text for row in unsure], screen.header), strict=True):
             found[row.id] = max(0.0, min(1.0, (screen.ceiling - nats) / math.log(ratio)))
     return [found[row.id] for row in rows]

@@ -81,6 +81,7 @@ def check(
     from curation.embedding import load_encoder
     from curation.workspace import Workspace
 
+    _check_folder(project)
     is_file = pack.endswith(".toml") or "/" in pack
     path = Path(pack) if is_file else pack_path(pack, project / "languages")
     found = check_file(
@@ -115,6 +116,7 @@ def status(project: Project = Path(), as_json: Json = False) -> None:
     from curation.config import FILE_NAME
     from curation.workspace import Workspace
 
+    _check_folder(project)
     people = people_of(Workspace.open(project)) if (project / FILE_NAME).exists() else {}
     found = coverage(project / "languages")
     if as_json:
@@ -135,6 +137,14 @@ def status(project: Project = Path(), as_json: Json = False) -> None:
     rows = [(*_cells(row.counts), *_people(people, row.counts.code),
              row.state if row.counts.origin == "built in" else f"{row.counts.origin}: {row.state}") for row in found]  # fmt: skip
     show_table("language packs (seeds: benign/harmful/harmless; phrases: refusal+partial+hedging)", names, rows)
+
+
+def _check_folder(project: Path) -> None:
+    """Packs may be looked at outside any project, but not in a folder that is not there."""
+    from curation.errors import InputError
+
+    if not project.is_dir():
+        raise InputError(f"{project} is no folder", fix="give the folder of a project, or leave --project out")
 
 
 def _cells(counts: PackCounts) -> tuple[object, ...]:

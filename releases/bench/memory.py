@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -97,4 +96,6 @@ def run(kind: str, folder: str) -> None:
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # not ru_maxrss: that begins with the peak of the process that started this one, and then hides all growth
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
