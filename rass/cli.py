@@ -198,6 +198,7 @@ def triggers(project: Project = Path(), as_json: Json = False) -> None:
     import dataclasses
 
     from curation.config import WriterSection
+    from curation.errors import WorkspaceError
     from curation.records import Prompt
     from curation.workspace import Workspace
     from rass.triggers import run_triggers
@@ -208,6 +209,8 @@ def triggers(project: Project = Path(), as_json: Json = False) -> None:
     section = next((row for row in workspace.config.writers if row.name == "debugging"), default)
     with workspace.locked():
         seeds = workspace.table(Prompt).rows(("seeds",))
+        if not seeds:
+            raise WorkspaceError(f"{workspace.root}: no seeds to search yet", fix="run `morbench generate` first")
         found = [row for language in workspace.config.project.languages if workspace.config.targets_for(language)
                  for row in run_triggers(Task(workspace, section, language, [seed for seed in seeds if seed.language == language])).rows]  # fmt: skip
     if as_json:

@@ -9,6 +9,7 @@ Candidates lie below 0.8 of the depth. The refusal score is the log-odds that th
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Candidate:
     kl: float
     lacks_induce: float
     lacks_kl: float
-    lacks_depth: float  # layers too deep
+    lacks_depth: int  # layers too deep
 
     @property
     def lacks(self) -> str:
@@ -88,9 +89,9 @@ def score_candidates(chat: ChatModel, directions: Sequence[Direction], harmful: 
 
 def _judged(direction: Direction, bypass: float, induce: float, kl: float, limits: Limits, depth: int) -> Candidate:
     """A candidate with what it lacks."""
-    too_deep = max(0.0, direction.layer - (limits.depth * depth - 1e-9))
+    first_too_deep = math.ceil(limits.depth * depth - 1e-9)  # 0.8 of 35 is a little more than 28 to a computer
     return Candidate(direction, bypass, induce, kl, max(0.0, limits.induce - induce), max(0.0, kl - limits.kl),
-                     too_deep + (1e-9 if direction.layer >= limits.depth * depth else 0.0))  # fmt: skip
+                     max(0, direction.layer + 1 - first_too_deep))  # fmt: skip
 
 
 def select_direction(candidates: Sequence[Candidate]) -> Candidate:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.config import TargetSection
+from curation.errors import WorkspaceError
 from curation.records import REFUSED, Margin, Prompt, Reply, canonical, digest
 from curation.refusals.labelling import label_texts
 from curation.steps import Outcome, Output, Step
@@ -78,6 +79,10 @@ def _answered_seeds(workspace: Workspace, target: TargetSection) -> tuple[list[P
 def labelled_seeds(workspace: Workspace, target: TargetSection) -> tuple[list[Prompt], list[bool]]:
     """The prompts that teach the target's boundary, and whether it refused each; what has no class is left out."""
     prompts, replies = _answered_seeds(workspace, target)
+    if not prompts:
+        raise WorkspaceError(
+            f"{workspace.root}: {target.name} has answered no seeds yet", fix="run `morbench generate` first"
+        )
     labels = label_texts([row.text for row in replies], [row.language for row in prompts], workspace.packs)
     usable = [index for index, label in enumerate(labels) if label.label not in {"unscored", "non_answer"}]
     return [prompts[index] for index in usable], [labels[index].label in REFUSED for index in usable]

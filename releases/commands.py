@@ -167,6 +167,9 @@ def score(
 ) -> None:
     """Score models on a version's test split: over-refusal and safety side by side, each with n and a 95 % interval.
 
+    A project's scores rest on the labels that stand in it. With a folder the model is asked anew (up to 64 tokens), and its
+    replies are labelled by the language packs' phrases alone.
+
     Examples:
 
       morbench score --project demo

@@ -42,7 +42,8 @@ def test_scores_do_not_depend_on_batches(tiny: ChatModel) -> None:
     assert all(found.kl >= -1e-6 for found in one)
     assert [bool(found.lacks_depth) for found in one] == [False, False, False]
     strict = score_candidates(tiny, directions(tiny), HARMFUL, HARMLESS, [40], limits=Limits(depth=0.5))
-    assert [bool(found.lacks_depth) for found in strict] == [False, False, True]
+    assert [found.lacks_depth for found in strict] == [0, 0, 1]
+    assert strict[2].lacks.endswith("depth by 1")
 
 
 def candidate(layer: int, bypass: float, lacks_kl: float = 0.0) -> Candidate:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from curation.errors import ConfigError, PackError
+from curation.errors import ConfigError, PackError, WorkspaceError
 from curation.records import Margin, Prompt, Reply
 from curation.steps import Outcome, Output, Step
-from curation.testing import reply, tree
+from curation.testing import mutation, reply, tree
 from curation.workspace import Workspace
+from rass.cli import triggers
 from rass.openings import opening_tokens
 from rass.pool import loaded, model_digest
 from rass.probing import boundary_for, margins_step
 from rass.replies import respond_step
+from rass.selection import fluency_of
 from rass.testing import tiny_model
 from rass.writers.running import run_generate
 from rass.writers.seeds import run_seeds
@@ -84,6 +87,17 @@ def test_seeds_are_the_packs_rows_with_harmful_ones_limited(workspace: Workspace
         ("benign", True): 12,
         ("harmful", False): 5,
     }
+
+
+def test_before_seeds_are_answered_a_command_says_what_to_run(tmp_path: Path, tiny_folder: Path) -> None:
+    (tmp_path / "morbench.toml").write_text(SETTINGS.format(model=tiny_folder), encoding="utf-8")
+    workspace = Workspace.open(tmp_path)
+    with pytest.raises(WorkspaceError, match="tiny has answered no seeds yet; run `morbench generate`"):
+        boundary_for(workspace, workspace.config.targets[0])
+    with pytest.raises(WorkspaceError, match="no seeds of en to compare with; run `morbench generate`"):
+        fluency_of(workspace, [dataclasses.replace(mutation("How do I sharpen a knife?"), method="import")])
+    with pytest.raises(WorkspaceError, match="no seeds to search yet; run `morbench generate`"):
+        triggers(tmp_path)
 
 
 def test_writers_leave_each_row_with_its_reason_or_its_provenance(workspace: Workspace) -> None:
