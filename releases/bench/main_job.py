@@ -27,14 +27,17 @@ BARS: dict[str, dict[str, tuple[float | None, float | None]]] = {
 }
 
 
-def bench_main(languages: str, data: Path | None) -> tuple[list[BenchRow], list[str]]:
-    """All rows of the bench; `data` names a folder of public sets, where there is one."""
+def recipe_rows(languages: str) -> list[BenchRow]:
+    """The start of the command, the loading of the models, and the whole recipe in some languages, timed."""
     rows = [limit_row("morbench --help", _seconds([*COMMAND, "--help"]), "s", at_most=0.5)]
     rows += _reload_rows()
     with tempfile.TemporaryDirectory(prefix="morbench-bench-") as scratch:
-        rows += _run_rows(Path(scratch) / "bench", languages)
-    for name in CARRIERS:
-        rows += reference_rows(name, data)
+        return rows + _run_rows(Path(scratch) / "bench", languages)
+
+
+def bench_models(data: Path | None) -> tuple[list[BenchRow], list[str]]:
+    """The reference models against their bars; `data` names a folder of public sets, where there is one."""
+    rows = [row for name in CARRIERS for row in reference_rows(name, data)]
     notes = (
         []
         if data

@@ -20,10 +20,10 @@ class Order(NamedTuple):
     results: Path  # folder for files beside the rows
 
 
-def _main(order: Order) -> Measured:
-    from releases.bench.main_job import bench_main
+def _recipe(order: Order) -> Measured:
+    from releases.bench.main_job import recipe_rows
 
-    return bench_main(",".join(order.languages), order.data)
+    return recipe_rows(",".join(order.languages)), []
 
 
 def _boundary(order: Order) -> Measured:
@@ -52,7 +52,7 @@ def _on_data(module: str, function: str) -> Callable[[Order], Measured]:
 
 # bench -> part -> what measures it
 BENCHES: dict[str, dict[str, Callable[[Order], Measured]]] = {
-    "main": {"main": _main},
+    "main": {"recipe": _recipe, "models": _on_data("releases.bench.main_job", "bench_models")},
     "rass": {
         "boundary": _boundary,
         "yields": _yields,
