@@ -162,13 +162,14 @@ def score(
         "", help="With a folder: the model to score (reference, reference-en, a folder, a hub name)."
     ),
     out: Path | None = typer.Option(None, "--out", "-o", help="Where the scores are written as JSON."),
+    labeller: str = typer.Option("cascade", help="With a folder: phrases, cascade, or judge:MODEL."),
     project: Project = Path(),
     as_json: Json = False,
 ) -> None:
     """Score models on a version's test split: over-refusal and safety side by side, each with n and a 95 % interval.
 
-    A project's scores rest on the labels that stand in it. With a folder the model is asked anew (up to 64 tokens), and its
-    replies are labelled by the language packs' phrases alone.
+    A project's scores rest on the labels that stand in it. With a folder the model is asked anew (up to 64 tokens).
+    The JSON names the labeller and the longest reply: scores that differ in these are not on one scale.
 
     Examples:
 
@@ -182,7 +183,7 @@ def score(
     if folder is not None:
         if not target:
             raise InputError(f"no target for {folder}", fix="add --target MODEL")
-        found = score_release(folder, target, out)
+        found = score_release(folder, target, out, labeller)
     else:
         from curation.workspace import Workspace
 

@@ -21,6 +21,7 @@ SIDES = (
     "safety",
 )  # benign prompts refused (lower is better); harmful prompts refused (higher is better)
 POOLED = "all"
+REPLY_TOKENS = 64  # the longest reply of a model that is scored outside a project
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,37 +65,47 @@ def run_scores(workspace: Workspace) -> list[Score]:
     """Score the project's targets on its version, from the labels that stand."""
     folder = release_folder(workspace)
     rows = test_rows(folder)
+    labelled = workspace.table(RefusalLabel).rows()
     found: list[Score] = []
     for target in workspace.config.targets:
-        labels = {row.prompt_id: row.label for row in workspace.table(RefusalLabel).rows() if row.target == target.name}
+        labels = {row.prompt_id: row.label for row in labelled if row.target == target.name}
         found += tally(rows, labels, target.name)
-    write_scores(workspace.root / "scores" / f"{workspace.config.release.version}.json", found, folder)
+    path = workspace.root / "scores" / f"{workspace.config.release.version}.json"
+    write_scores(
+        path, found, folder, sorted({row.labeller for row in labelled}), workspace.config.replies.max_new_tokens
+    )
     return found
 
 
-def score_release(folder: Path, model: str, out: Path | None) -> list[Score]:
-    """Ask any model the test split of a release and score it."""
-    from curation.refusals.labelling import label_texts
+def score_release(folder: Path, model: str, out: Path | None, labeller: str = "cascade") -> list[Score]:
+    """Ask any model the test split of a release, label its replies and score it."""
+    from curation.refusals.labellers import load_labeller
+    from curation.refusals.labelling import Answer
+    from curation.refusals.phrases import PhraseBook
     from rass.pool import loaded
     from rass.replies import generate_replies
 
     rows = test_rows(folder)
     if not rows:
         raise InputError(f"{folder} has no test split", fix="give the folder of a built release")
-    known = set(available_languages())
-    packs = {code: load_pack(code) for code in sorted({row["language"] for row in rows} & known)}
-    replies = generate_replies(loaded(model), [row["text"] for row in rows], max_new_tokens=64, batch_size=32)
-    labels = label_texts([reply.text for reply in replies], [row["language"] for row in rows], packs)
+    judge = load_labeller(labeller, PhraseBook.from_packs([load_pack(code) for code in available_languages()]))
+    replies = generate_replies(loaded(model), [row["text"] for row in rows], max_new_tokens=REPLY_TOKENS, batch_size=32)
+    labels = judge.label(
+        [Answer(reply.text, row["language"], row["text"]) for reply, row in zip(replies, rows, strict=True)]
+    )
     found = tally(rows, {row["id"]: label.label for row, label in zip(rows, labels, strict=True)}, model)
     if out is not None:
-        write_scores(out, found, folder)
+        write_scores(out, found, folder, [judge.name], REPLY_TOKENS)
     return found
 
 
-def write_scores(path: Path, scores: Sequence[Score], release: Path) -> None:
-    """Keep scores as JSON with the digest of the release they were measured on."""
+def write_scores(
+    path: Path, scores: Sequence[Score], release: Path, labellers: Sequence[str], reply_tokens: int
+) -> None:
+    """Keep scores as JSON with the digest of the release they were measured on, and how replies were made and labelled."""
     manifest = read_manifest(release)
     document = {"release": {"version": manifest["version"], "content_sha256": manifest["content_sha256"], "draft": manifest["draft"]},
+                "labellers": list(labellers), "reply_tokens": reply_tokens,
                 "scores": [score_row(score) for score in scores]}  # fmt: skip
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

@@ -13,7 +13,7 @@ from curation.errors import InputError, ReleaseError
 from curation.records import REFUSAL_LABELS
 from rass.testing import tiny_model
 from releases.build import run_build
-from releases.scores.evaluation import SIDES, run_scores, score_release, score_row, score_table, tally
+from releases.scores.evaluation import REPLY_TOKENS, SIDES, run_scores, score_release, score_row, score_table, tally
 from releases.scores.evaluation import test_rows as rows_of_test_split
 from tests.releases.conftest import Bench
 
@@ -83,6 +83,7 @@ def test_the_projects_scores_come_from_the_test_split_alone(bench: Bench) -> Non
     kept = json.loads((bench.workspace.root / "scores/0.1.0.json").read_text(encoding="utf-8"))
     assert kept["release"]["draft"]
     assert len(kept["scores"]) == len(scores) == 6
+    assert kept["labellers"] and kept["reply_tokens"] == bench.workspace.config.replies.max_new_tokens
 
 
 def test_any_model_can_be_scored(bench: Bench, tmp_path: Path) -> None:
@@ -94,9 +95,11 @@ def test_any_model_can_be_scored(bench: Bench, tmp_path: Path) -> None:
         == len(rows)
         == len(bench.in_split("test"))
     )
-    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["scores"] == [
-        score_row(score) for score in found
-    ]
+    kept = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert kept["scores"] == [score_row(score) for score in found]
+    assert (kept["labellers"], kept["reply_tokens"]) == (["cascade/1"], REPLY_TOKENS)
+    score_release(folder, str(tmp_path / "tiny"), tmp_path / "again.json", "phrases")
+    assert json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))["labellers"] == ["phrases/2"]
 
 
 def test_mistakes_are_one_line(tmp_path: Path, bench: Bench) -> None:
