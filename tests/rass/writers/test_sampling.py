@@ -127,7 +127,7 @@ def test_the_nearest_of_the_refused_side_are_chosen(sampler: Sampler) -> None:
     sampler.draw(trial, 40)
     ids = [draft.prompt.id for draft in trial.drafts if not draft.reason]
     assert len(set(ids)) >= 2, [draft.reason for draft in trial.drafts]
-    sampler.margin = {key: float(index) for index, key in enumerate(dict.fromkeys(ids))}  # the first on the boundary itself
+    sampler.margin = {key: float(index) for index, key in enumerate(dict.fromkeys(ids))}
     output = sampler.choose([trial])
     everything_has_its_place(output, 40)
     assert all(sampler.margin[row.id] > 0 for row in output.rows)
