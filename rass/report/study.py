@@ -57,7 +57,10 @@ def kind_of(row: Prompt) -> str:
 
 def make_study(target: str, digest: str, prompts: Sequence[Prompt], refused: Sequence[bool], seen: Activations,
                openings: Openings, *, seed: int) -> Study:  # fmt: skip
-    """Held-out margins and harm scores: each fold's come from a boundary and a probe fitted to the other folds."""
+    """Held-out margins and harm scores: each fold's come from a boundary and a probe fitted to the other folds.
+
+    The refusal score alone is that of the whole fit: how refusals begin was learned from all replies.
+    """
     import numpy as np
 
     rows = list(prompts)
