@@ -79,14 +79,9 @@ def ensure_accounts(
             spaces[language] = client.json("POST", "/api/v1/workspaces", json={"name": language})["id"]
         members = {row["username"] for row in client.items(f"/api/v1/workspaces/{spaces[language]}/users")}
         for name in account_names(language, workspace.config.queue.annotators, simulated=simulated):
-            user = users.get(name)
+            user = _annotator(users, name, client, fix="rename or delete that user")
             if user is None:
                 user = _create(client, name, passwords.of(name) or passwords.new(name))
-            elif user["role"] != "annotator":
-                raise AnnotationError(
-                    f"the user {name!r} on {client.url} has role {user['role']!r}, not annotator",
-                    fix="rename or delete that user",
-                )
             elif not passwords.of(name) or reset:
                 if not (client.embedded or simulated or reset):
                     raise AnnotationError(
@@ -102,6 +97,14 @@ def ensure_accounts(
     return found
 
 
+def _annotator(users: dict[str, dict[str, Any]], name: str, client: Client, *, fix: str) -> dict[str, Any] | None:
+    """The annotator of that name, None where there is nobody; raises where that user has another role."""
+    user = users.get(name)
+    if user is not None and user["role"] != "annotator":
+        raise AnnotationError(f"the user {name!r} on {client.url} has role {user['role']!r}, not annotator", fix=fix)
+    return user
+
+
 def ensure_people(workspace: Workspace, client: Client, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The users of these names, made where they are missing, as annotators; those that are there stay as they are."""
     private_folder(workspace)
@@ -109,14 +112,9 @@ def ensure_people(workspace: Workspace, client: Client, names: Iterable[str]) ->
     users = client.users()
     found = {}
     for name in names:
-        user = users.get(name)
+        user = _annotator(users, name, client, fix="name an annotator: others see everybody's answers")
         if user is None:
             user = _create(client, name, passwords.of(name) or passwords.new(name))
-        elif user["role"] != "annotator":
-            raise AnnotationError(
-                f"the user {name!r} on {client.url} has role {user['role']!r}, not annotator",
-                fix="name an annotator: others see everybody's answers",
-            )
         elif not passwords.of(name) and (client.embedded or is_simulated(name)):
             _set_password(client, user["id"], passwords.new(name))
         found[name] = user
