@@ -1,7 +1,7 @@
 """How refusals begin: for each first token of a reply, the share of replies begun so that refuse.
 
 Which tokens those are, a target's own labelled replies tell better than any list: refusals are stereotyped, answers are not. A
-token that begins refusals and answers alike (the French D of *Désolé* and of *Dès*) is followed one token further.
+token that begins refusals and answers alike (the French D of *Désolé* and of *Dès*) is followed further, up to DEPTH tokens.
 """
 
 from __future__ import annotations

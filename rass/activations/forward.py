@@ -70,22 +70,27 @@ def _refusal_score(
             last = torch.full_like(mask[:, 0], ids.shape[1] - 1) if side == "left" else mask.sum(1) - 1
             _, after = _forward(chat, ids, mask, [], last[:, None], last=last)
             odds[rows, openings.tokens.index(token)] = _refusal_score(chat, longer, after, then, side)
-    return opening_log_odds(logits, openings, odds)
+    return _weighed(log_probability, openings, odds)
 
 
-def opening_log_odds(logits: Any, openings: Openings | Sequence[int], odds: Any = None) -> Any:
+def opening_log_odds(logits: Any, openings: Openings | Sequence[int]) -> Any:
     """Log-odds that a reply refuses, by its first token; logits or log-probabilities (batch, vocabulary) -> (batch,).
 
-    `odds` (batch, opening tokens) are the log-odds that a reply begun by each token refuses, where they differ by row. With bare
-    tokens it is the log-odds of their summed probability.
+    With bare tokens it is the log-odds of their summed probability.
     """
     import torch
 
     asked = Openings.of(openings)
-    odds = _log_odds(asked.shares, logits.device) if odds is None else odds
-    other = _log_odds([asked.other], logits.device)
     log_probability = torch.log_softmax(logits.double() / asked.temperature, dim=-1)
-    begun = log_probability[:, list(asked.tokens)]
+    return _weighed(log_probability, asked, _log_odds(asked.shares, logits.device))
+
+
+def _weighed(log_probability: Any, openings: Openings, odds: Any) -> Any:
+    """Log-odds (batch,) of a refusal, from those behind each opening token: (tokens,), or (batch, tokens) where rows differ."""
+    import torch
+
+    other = _log_odds([openings.other], log_probability.device)
+    begun = log_probability[:, list(openings.tokens)]
     rest = torch.log1p(-torch.logsumexp(begun, dim=-1).exp().clamp(max=1 - 1e-12))
 
     def side(sign: int) -> Any:
